@@ -1,0 +1,2 @@
+//! The `synfire` command.
+fn main() {}

@@ -1,0 +1,36 @@
+//! The list of operators: declares the modules and [`crate::CATALOG`], nothing more.
+
+use crate::sample::Sample;
+
+/// One line of the catalogue: an operator file.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// The folder, which is the kind of operator.
+    pub kind: &'static str,
+    /// The file; for a family, every operator in it is a row.
+    pub name: &'static str,
+    /// Its samples.
+    pub samples: fn() -> Vec<Sample>,
+}
+
+/// `folder: file, file; folder: file;` in reading order.
+macro_rules! operators {
+    ($($kind:ident: $($name:ident),+;)+) => {
+        $(
+            #[doc = concat!("Operators of kind ", stringify!($kind), ".")]
+            pub mod $kind {
+                $(pub mod $name;)+
+            }
+        )+
+
+        /// Every operator file, in reading order.
+        pub const CATALOG: &[Entry] = &[
+            $($(Entry {
+                kind: stringify!($kind),
+                name: stringify!($name),
+                samples: $kind::$name::samples,
+            },)+)+
+        ];
+    };
+}
+pub(crate) use operators;

@@ -1,0 +1,255 @@
+//! Registers: the preallocated memory of edges, and the ports through which a lane reaches it.
+//!
+//! # Who may touch what
+//! 1. A [`Block`] is allocated at launch, zeroed, and lives as long as the run.
+//! 2. A register inside a volley belongs to its lane's thread alone. Its bytes may overlap those of
+//!    another register only where their lives, in the plan's order of steps, do not; the plan
+//!    verifier proves it. An in-place pair is the one exception: output and input are one place.
+//! 3. A register with a ring is handed over slot by slot by the protocol of [`super::ring`].
+//! 4. A parameter's register is written before the lanes start and only read afterwards.
+//!
+//! A [`Port`] is one end of a register in one actor: a cursor over its slots. The lane moves the
+//! cursor after each firing, so the current slot is always one that rules 2 to 4 give it.
+#![expect(unsafe_code, reason = "the one place that turns planned offsets into slices")]
+
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use super::ring::{Ring, Slot};
+use crate::device::Buffer;
+use crate::spec::{Extents, Spec};
+use crate::token::Token;
+
+/// Registers start at multiples of this: a cache line, two for the spatial prefetcher.
+pub(crate) const ALIGNMENT: usize = 128;
+
+/// Zeroed host memory of fixed size.
+pub(crate) struct Block {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: a block is plain memory; who may touch which bytes is ruled above.
+unsafe impl Send for Block {}
+// SAFETY: as for `Send`.
+unsafe impl Sync for Block {}
+
+impl Block {
+    pub(crate) fn new(bytes: usize) -> Self {
+        let layout = Layout::from_size_align(bytes.max(1), ALIGNMENT)
+            .expect("plans only hold sizes that fit the address space");
+        // SAFETY: the layout has a size of at least one byte.
+        let start = unsafe { alloc_zeroed(layout) };
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        Self { start, layout }
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: allocated in `new` with this layout, and freed only here.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
+
+/// Where the payloads of a register lie.
+#[derive(Clone)]
+pub(crate) enum Payload {
+    /// In host memory: slot `k` starts at `offset + k * stride`.
+    Host { block: Arc<Block>, offset: usize, stride: usize },
+    /// On an accelerator: one buffer for each slot.
+    Accelerator { buffers: Arc<[Buffer]> },
+}
+
+/// The publication words and tokens of a register.
+#[derive(Clone)]
+pub(crate) enum Headers {
+    /// Readers are in other volleys.
+    Ring(Arc<Ring>),
+    /// Everything happens inside one volley, or nothing changes any more.
+    Private(Arc<[Slot]>),
+}
+
+// SAFETY: a private header is touched by its lane's thread alone (rule 2) or only read (rule 4).
+unsafe impl Sync for Slot {}
+
+impl Headers {
+    fn slots(&self) -> &[Slot] {
+        match self {
+            Self::Ring(ring) => ring.slots(),
+            Self::Private(slots) => slots,
+        }
+    }
+}
+
+/// One end of a register in one actor.
+#[derive(Clone)]
+pub(crate) struct Port {
+    pub(crate) spec: Arc<Spec>,
+    payload: Payload,
+    headers: Headers,
+    /// Start of slot 0, for host memory.
+    start: *mut u8,
+    slots: *const Slot,
+    stride: usize,
+    bytes: usize,
+    capacity: u32,
+    cursor: u32,
+    /// Tokens of one firing; 0 for a parameter, whose cursor never moves.
+    pub(crate) rate: u32,
+    /// Whether tokens differ in their extents.
+    varies: bool,
+}
+
+// SAFETY: the pointers lead into the block and headers that the port itself keeps alive.
+unsafe impl Send for Port {}
+// SAFETY: shared access only reads; which slots may be read is ruled above.
+unsafe impl Sync for Port {}
+
+impl Port {
+    pub(crate) fn new(spec: Arc<Spec>, payload: Payload, headers: Headers, rate: u32) -> Self {
+        let capacity = headers.slots().len();
+        let bytes = spec.bytes();
+        let (start, stride) = match &payload {
+            Payload::Host { block, offset, stride } => {
+                let end = offset + stride * (capacity - 1) + bytes;
+                assert!(end <= block.layout.size(), "a register lies inside its block");
+                assert!(offset % ALIGNMENT == 0, "registers start on a cache line");
+                assert!(capacity == 1 || stride % ALIGNMENT == 0, "so does every slot");
+                // SAFETY: the offset was just shown to lie inside the block.
+                (unsafe { block.start.as_ptr().add(*offset) }, *stride)
+            }
+            Payload::Accelerator { buffers } => {
+                assert!(buffers.len() == capacity, "one buffer for each slot");
+                (std::ptr::null_mut(), 0)
+            }
+        };
+        let slots = headers.slots().as_ptr();
+        let capacity = u32::try_from(capacity).expect("plans hold fewer slots than u32::MAX");
+        let varies = !spec.is_fixed();
+        Self {
+            spec,
+            payload,
+            headers,
+            start,
+            slots,
+            stride,
+            bytes,
+            capacity,
+            cursor: 0,
+            rate,
+            varies,
+        }
+    }
+
+    /// The same port starting `slots` later in the ring.
+    pub(crate) fn starting_at(mut self, index: u64) -> Self {
+        self.cursor = (index % u64::from(self.capacity)) as u32;
+        self
+    }
+
+    pub(crate) fn ring(&self) -> Option<&Arc<Ring>> {
+        match &self.headers {
+            Headers::Ring(ring) => Some(ring),
+            Headers::Private(_) => None,
+        }
+    }
+
+    /// Moves on by one firing.
+    #[inline]
+    pub(crate) fn advance(&mut self) {
+        let next = self.cursor + self.rate;
+        self.cursor = if next >= self.capacity { next - self.capacity } else { next };
+    }
+
+    #[inline]
+    fn index(&self, token: u32) -> usize {
+        let index = self.cursor + token;
+        (if index >= self.capacity { index - self.capacity } else { index }) as usize
+    }
+
+    #[inline]
+    fn slot(&self, token: u32) -> &Slot {
+        // SAFETY: `index` is below the capacity, which is the number of slots.
+        unsafe { &*self.slots.add(self.index(token)) }
+    }
+
+    /// The token `token` places after the cursor.
+    #[inline]
+    pub(crate) fn token(&self, token: u32) -> Token {
+        self.slot(token).read()
+    }
+
+    #[inline]
+    pub(crate) fn set_token(&self, token: u32, value: Token) {
+        self.slot(token).write(value);
+    }
+
+    #[inline]
+    pub(crate) fn varies(&self) -> bool {
+        self.varies
+    }
+
+    pub(crate) fn extents(&self, token: u32) -> Extents {
+        self.token(token).extents(&self.spec)
+    }
+
+    /// Bytes of the token's payload, by its actual extents.
+    #[inline]
+    pub(crate) fn payload_bytes(&self, token: u32) -> usize {
+        if self.varies {
+            self.extents(token).elements() * self.spec.element.bytes()
+        } else {
+            self.bytes
+        }
+    }
+
+    pub(crate) fn buffer(&self, token: u32) -> Option<&Buffer> {
+        match &self.payload {
+            Payload::Host { .. } => None,
+            Payload::Accelerator { buffers } => Some(&buffers[self.index(token)]),
+        }
+    }
+
+    /// Whether two ports lead to one place: an in-place pair.
+    #[inline]
+    pub(crate) fn is_same_place(&self, other: &Self) -> bool {
+        match (&self.payload, &other.payload) {
+            (Payload::Host { .. }, Payload::Host { .. }) => {
+                self.bytes > 0 && other.bytes > 0 && self.place(0) == other.place(0)
+            }
+            (Payload::Accelerator { buffers: a }, Payload::Accelerator { buffers: b }) => {
+                Arc::ptr_eq(&a[self.index(0)], &b[other.index(0)])
+            }
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn place(&self, token: u32) -> *mut u8 {
+        assert!(!self.start.is_null(), "the payload of this port lies on an accelerator");
+        // SAFETY: `new` showed that every slot lies inside the block.
+        unsafe { self.start.add(self.stride * self.index(token)) }
+    }
+
+    /// The payload, up to the bound of the port.
+    ///
+    /// # Safety
+    /// The caller holds the slot for reading (rules 2 to 4) for the whole of `'a`.
+    #[inline]
+    pub(crate) unsafe fn payload<'a>(&self, token: u32) -> &'a [u8] {
+        // SAFETY: inside the block, initialised since it was zeroed, and held by the caller.
+        unsafe { std::slice::from_raw_parts(self.place(token), self.bytes) }
+    }
+
+    /// The payload for writing, up to the bound of the port.
+    ///
+    /// # Safety
+    /// The caller holds the slot alone (rules 1 to 3) for the whole of `'a`, and takes it once.
+    #[inline]
+    pub(crate) unsafe fn payload_mut<'a>(&self, token: u32) -> &'a mut [u8] {
+        // SAFETY: inside the block, initialised since it was zeroed, and held by the caller alone.
+        unsafe { std::slice::from_raw_parts_mut(self.place(token), self.bytes) }
+    }
+}

@@ -1,0 +1,168 @@
+//! One operator alone: its kernel fired on owned values, without graph, plan or lanes.
+//!
+//! The laws of the catalogue and the reference interpreter use it; so can anyone who wants to try
+//! an operator.
+#![expect(unsafe_code, reason = "holds all ports of its one kernel, which is what Firing asks for")]
+
+use std::sync::Arc;
+
+use crate::actor::register::{ALIGNMENT, Block, Headers, Payload, Port};
+use crate::actor::ring::Slot;
+use crate::crew::Crew;
+use crate::device::Target;
+use crate::firing::Firing;
+use crate::operator::{FireError, Kernel, Operator, Routing, Specs};
+use crate::spec::Spec;
+use crate::token::{State, Token};
+use crate::value::Value;
+
+/// An operator with its kernel and private registers.
+pub struct Solo {
+    kernel: Box<dyn Kernel>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
+    scratch: Vec<u8>,
+    merges: bool,
+    firings: u64,
+    prepared: bool,
+}
+
+impl Solo {
+    /// Builds the host kernel for these input specs. Inputs whose index is in `constants` never
+    /// change after the first firing, as parameters do.
+    ///
+    /// # Errors
+    /// When the operator rejects the specs or has no host kernel.
+    pub fn new(
+        operator: &dyn Operator,
+        specs: &[Spec],
+        constants: &[usize],
+    ) -> Result<Self, FireError> {
+        let contract = operator.contract();
+        if specs.len() != contract.inputs.len() {
+            let wanted = contract.inputs.len();
+            return Err(FireError::failed(format!("{} inputs, wanted {wanted}", specs.len())));
+        }
+        let outputs = operator.shape(specs).map_err(FireError::failed)?;
+        let constant: Vec<bool> = (0..specs.len()).map(|i| constants.contains(&i)).collect();
+        let kernel = operator
+            .kernel(Target::Host, &Specs { inputs: specs, outputs: &outputs, constant: &constant })
+            .ok_or_else(|| FireError::failed(format!("{} has no host kernel", contract.name)))?;
+        let inputs = specs.iter().zip(&contract.inputs).enumerate().map(|(index, (spec, port))| {
+            register(spec, if constant[index] { 0 } else { port.rate })
+        });
+        let scratch = vec![0; kernel.workspace().scratch_bytes + ALIGNMENT];
+        Ok(Self {
+            inputs: inputs.collect(),
+            outputs: outputs
+                .iter()
+                .zip(&contract.outputs)
+                .map(|(s, p)| register(s, p.rate))
+                .collect(),
+            kernel,
+            scratch,
+            merges: matches!(contract.routing, Routing::Merge { .. }),
+            firings: 0,
+            prepared: false,
+        })
+    }
+
+    /// Fires once; `None` stands for null, and an operator of fixed rates passes it on.
+    ///
+    /// # Errors
+    /// When a value does not fit its port or the kernel fails.
+    pub fn fire(
+        &mut self,
+        inputs: &[Option<Value>],
+        crew: &Crew,
+    ) -> Result<Vec<Option<Value>>, FireError> {
+        let mut values = inputs.iter();
+        let mut null = false;
+        for (index, port) in self.inputs.iter().enumerate() {
+            for token in 0..port.rate.max(1) {
+                let value = values.next().ok_or_else(|| FireError::failed("too few inputs"))?;
+                // A merge must have its selector only.
+                null |= value.is_none() && (index == 0 || !self.merges);
+                store(port, token, value.as_ref())?;
+            }
+        }
+        for port in &self.outputs {
+            for token in 0..port.rate {
+                let mut fresh = Token::default();
+                fresh.fill_extents(&port.spec);
+                fresh.state = if null { State::NULL } else { State::VALUE };
+                port.set_token(token, fresh);
+            }
+        }
+        if !null {
+            let start = self.scratch.as_ptr().align_offset(ALIGNMENT);
+            let bytes = self.scratch.len() - ALIGNMENT;
+            let scratch = &mut self.scratch[start..start + bytes];
+            if !self.prepared {
+                // SAFETY: `self` owns all ports, and nothing else holds a slot of them.
+                let mut firing =
+                    unsafe { Firing::new(&self.inputs, &self.outputs, crew, scratch, 0) };
+                self.kernel.prepare(&mut firing)?;
+                self.prepared = true;
+            }
+            // SAFETY: as above; the firing before has ended.
+            let mut firing =
+                unsafe { Firing::new(&self.inputs, &self.outputs, crew, scratch, self.firings) };
+            self.kernel.fire(&mut firing)?;
+        }
+        self.firings += 1;
+        Ok(self.outputs.iter().flat_map(|p| (0..p.rate).map(|token| load(p, token))).collect())
+    }
+}
+
+/// Fires `operator` once on `inputs`, none of them constant, on the calling thread.
+///
+/// # Errors
+/// As [`Solo::new`] and [`Solo::fire`].
+pub fn fire_once(operator: &dyn Operator, inputs: &[Value]) -> Result<Vec<Value>, FireError> {
+    let specs: Vec<Spec> = inputs.iter().map(Value::spec).collect();
+    let inputs: Vec<Option<Value>> = inputs.iter().cloned().map(Some).collect();
+    let outputs = Solo::new(operator, &specs, &[])?.fire(&inputs, &Crew::solo())?;
+    outputs
+        .into_iter()
+        .map(|value| value.ok_or_else(|| FireError::failed("an output is null")))
+        .collect()
+}
+
+/// A private register of as many slots as one firing needs.
+fn register(spec: &Spec, rate: u32) -> Port {
+    let slots = rate.max(1) as usize;
+    let stride = spec.bytes().next_multiple_of(ALIGNMENT).max(ALIGNMENT);
+    let block = Arc::new(Block::new(stride * slots));
+    let headers: Arc<[Slot]> = (0..slots).map(|_| Slot::new()).collect();
+    let payload = Payload::Host { block, offset: 0, stride };
+    Port::new(Arc::new(spec.clone()), payload, Headers::Private(headers), rate)
+}
+
+fn store(port: &Port, index: u32, value: Option<&Value>) -> Result<(), FireError> {
+    let mut token = Token::default();
+    let Some(value) = value else {
+        token.state = State::NULL;
+        port.set_token(index, token);
+        return Ok(());
+    };
+    if !value.fits(&port.spec) {
+        return Err(FireError::failed(format!("{} is no token of {}", value.spec(), port.spec)));
+    }
+    token.set_extents(&port.spec, &value.extents);
+    port.set_token(index, token);
+    // SAFETY: no firing is alive, so the caller holds every slot alone.
+    let payload = unsafe { port.payload_mut(index) };
+    payload[..value.bytes().len()].copy_from_slice(value.bytes());
+    Ok(())
+}
+
+fn load(port: &Port, index: u32) -> Option<Value> {
+    if !port.token(index).state.is_value() {
+        return None;
+    }
+    // SAFETY: no firing is alive, so the caller holds every slot alone.
+    let payload = unsafe { port.payload(index) };
+    let bytes = payload[..port.payload_bytes(index)].to_vec();
+    Some(Value::from_bytes(port.spec.element, &port.extents(index), bytes))
+}
