@@ -1,1 +1,8 @@
-fn main() {}
+//! Integration tests of the way through: define, check, place, plan, launch, stream, simulate.
+
+mod fixture; // operators whose numbers show order and loss
+
+mod checking; // faults before anything runs
+mod flow; // tokens through launched plans
+mod planning; // orders, capacities, memory, files
+mod simulation; // thousands of schedules

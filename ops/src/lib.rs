@@ -4,14 +4,23 @@
 //! `# Numerics`, `# Example`), parameters and constructor, the shape rule and metadata, the host
 //! kernel, the CubeCL kernel (`mod cube`), and samples. The laws in [`laws`] hold for every entry.
 
-pub mod device; // accelerators through CubeCL
-pub mod host;
+pub mod sample; // what an operator's samples say
 pub mod laws; // what holds for every operator
-pub mod sample; // what an operator's samples say // what host kernels share
+pub mod device; // accelerators through CubeCL
+pub mod host; // what host kernels share
 
 mod catalog; // the `operators!` list macro
+mod require; // what shape rules demand
+
 pub use catalog::Entry;
 
 catalog::operators! {
+    arrange: concat, split, slice, pad, reshape, transpose, expand, flip, stack;
+    index: gather, index_select, scatter, one_hot;
+    route: copy, switch, merge;
+    perception: points_to_bev;
+    pointwise: unary;
+    broadcast: binary, select, cast;
+    reduce: reduction, arg;
     normalize: softmax;
 }

@@ -4,6 +4,8 @@ use synfire_runtime::operator::Operator;
 use synfire_runtime::spec::{Dimension, Element, Spec};
 use synfire_runtime::value::Value;
 
+use crate::host::strided::pattern;
+
 /// A tensor of the reference computations: extents and row-major `f64`, whatever the element type.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
@@ -57,6 +59,10 @@ pub enum Expect {
     Outputs(Vec<Tensor>),
     /// What this `f64` computation, written another way than the kernel, gives for the inputs.
     Reference(Box<dyn Fn(&[Tensor]) -> Vec<Tensor> + Send + Sync>),
+    /// These tensors, or null where a branch is not taken.
+    Routed(Vec<Option<Tensor>>),
+    /// A firing that fails with a text which contains this.
+    Fails(&'static str),
     /// A rejection by the shape rule that names this port and dimension.
     Rejected {
         /// The port to be named.
@@ -74,8 +80,8 @@ pub struct Sample {
     pub operator: Box<dyn Operator>,
     /// The specs of its inputs; each defaults to the exact spec of its value.
     pub specs: Vec<Spec>,
-    /// Its inputs; none for a rejected sample.
-    pub inputs: Vec<Value>,
+    /// Its inputs, `None` for null; none at all for a rejected sample.
+    pub inputs: Vec<Option<Value>>,
     /// What must come out.
     pub expect: Expect,
 }
@@ -89,6 +95,7 @@ impl Sample {
         expect: Expect,
     ) -> Self {
         let specs = inputs.iter().map(Value::spec).collect();
+        let inputs = inputs.into_iter().map(Some).collect();
         Self { name: name.into(), operator: Box::new(operator), specs, inputs, expect }
     }
 
@@ -96,6 +103,13 @@ impl Sample {
     #[must_use]
     pub fn with_specs(mut self, specs: Vec<Spec>) -> Self {
         self.specs = specs;
+        self
+    }
+
+    /// The same sample with null in place of these inputs.
+    #[must_use]
+    pub fn with_nulls(mut self, inputs: &[usize]) -> Self {
+        inputs.iter().for_each(|&input| self.inputs[input] = None);
         self
     }
 
@@ -133,6 +147,21 @@ fn unit(key: u64, index: u64) -> f32 {
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^= z >> 31;
     ((z >> 40) as f32 / (1_u64 << 24) as f32).mul_add(4.0, -2.0)
+}
+
+/// The numbers 0, 1, 2, ... as elements of any type, as far as it holds them exactly; bools
+/// alternate.
+#[must_use]
+pub fn ramp(element: Element, extents: &[usize]) -> Value {
+    let period = match element {
+        Element::Bool => 2,
+        Element::U8 | Element::BF16 => 251,
+        Element::F16 => 2039,
+        _ => usize::MAX,
+    };
+    let numbers = (0..extents.iter().product()).map(|index| (index % period) as f64);
+    let bytes = numbers.flat_map(|x| pattern(element, x).into_iter().take(element.bytes()));
+    Value::from_bytes(element, extents, bytes.collect())
 }
 
 /// The elements of a value as `f64`, whatever their type.

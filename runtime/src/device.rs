@@ -11,10 +11,9 @@ use std::sync::Arc;
 /// Device memory as its adapter sees it; the runtime only passes it on.
 pub type Buffer = Arc<dyn Any + Send + Sync>;
 
-/// A device with memory of its own. One lane thread owns it: all calls come from that thread.
-pub trait Accelerator: fmt::Debug + Send + Sync {
-    /// Name such as `wgpu:0`.
-    fn name(&self) -> &str;
+/// A device with memory of its own; displays as its name, such as `wgpu:0`. One lane thread owns
+/// it during a run: all calls come from that thread.
+pub trait Accelerator: fmt::Debug + fmt::Display + Send + Sync {
     /// Allocates zeroed device memory.
     ///
     /// # Errors
@@ -22,11 +21,17 @@ pub trait Accelerator: fmt::Debug + Send + Sync {
     fn allocate(&self, bytes: usize) -> Result<Buffer, String>;
     /// A part of an allocation; `offset` is a multiple of 256.
     fn view(&self, buffer: &Buffer, offset: usize, bytes: usize) -> Buffer;
-    /// Waits until everything submitted so far has been done.
+    /// Copies from host memory; `from` may be used again when the call returns.
     ///
     /// # Errors
-    /// When a kernel or the device failed.
-    fn finish(&self) -> Result<(), String>;
+    /// When the device failed.
+    fn upload(&self, from: &[u8], to: &Buffer) -> Result<(), String>;
+    /// Copies to host memory after everything submitted so far has been done; so it also tells
+    /// what went wrong before.
+    ///
+    /// # Errors
+    /// When the device, or a kernel submitted before, failed.
+    fn download(&self, from: &Buffer, to: &mut [u8]) -> Result<(), String>;
     /// The adapter itself, for the kernels written for it.
     fn as_any(&self) -> &dyn Any;
 }
@@ -102,7 +107,7 @@ impl Devices {
     /// Adds an accelerator under its own name.
     #[must_use]
     pub fn with_accelerator(mut self, accelerator: Arc<dyn Accelerator>) -> Self {
-        self.0.push((accelerator.name().to_owned(), Device::Accelerator(accelerator)));
+        self.0.push((accelerator.to_string(), Device::Accelerator(accelerator)));
         self
     }
 

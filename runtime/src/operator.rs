@@ -24,8 +24,23 @@ pub trait Operator: fmt::Debug + Send + Sync + 'static {
     /// Exact costs and axes for these inputs and the outputs that [`Operator::shape`] gave.
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata;
 
-    /// The kernel for a target, or none when the operator cannot run there.
-    fn kernel(&self, target: Target<'_>, specs: &Specs<'_>) -> Option<Box<dyn Kernel>>;
+    /// The kernel for a target, compiled and tried if the target compiles.
+    ///
+    /// # Errors
+    /// When the operator cannot run there.
+    fn kernel(&self, target: Target<'_>, specs: &Specs<'_>)
+    -> Result<Box<dyn Kernel>, KernelError>;
+}
+
+/// Why there is no kernel for a target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KernelError {
+    /// The operator has none for this kind of target.
+    #[error("there is no kernel for this kind of device")]
+    Absent,
+    /// The device refused it; the text says why.
+    #[error("the device refused its kernel: {0}")]
+    Refused(String),
 }
 
 /// The specs of a node's ports.

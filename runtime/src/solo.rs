@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::actor::register::{ALIGNMENT, Block, Headers, Payload, Port};
 use crate::actor::ring::Slot;
 use crate::crew::Crew;
-use crate::device::Target;
+use crate::device::{Accelerator, Device, Target};
 use crate::firing::Firing;
 use crate::operator::{FireError, Kernel, Operator, Routing, Specs};
 use crate::spec::Spec;
@@ -19,6 +19,8 @@ use crate::value::Value;
 /// An operator with its kernel and private registers.
 pub struct Solo {
     kernel: Box<dyn Kernel>,
+    /// Where the registers lie, if not in host memory.
+    accelerator: Option<Arc<dyn Accelerator>>,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     scratch: Vec<u8>,
@@ -38,6 +40,32 @@ impl Solo {
         specs: &[Spec],
         constants: &[usize],
     ) -> Result<Self, FireError> {
+        Self::build(None, operator, specs, constants)
+    }
+
+    /// The same on a device; values are copied there and back in each firing.
+    ///
+    /// # Errors
+    /// As [`Solo::new`], and when the device has no memory for the ports.
+    pub fn on(
+        device: &Device,
+        operator: &dyn Operator,
+        specs: &[Spec],
+        constants: &[usize],
+    ) -> Result<Self, FireError> {
+        let accelerator = match device {
+            Device::Cpu(_) => None,
+            Device::Accelerator(accelerator) => Some(accelerator.clone()),
+        };
+        Self::build(accelerator, operator, specs, constants)
+    }
+
+    fn build(
+        accelerator: Option<Arc<dyn Accelerator>>,
+        operator: &dyn Operator,
+        specs: &[Spec],
+        constants: &[usize],
+    ) -> Result<Self, FireError> {
         let contract = operator.contract();
         if specs.len() != contract.inputs.len() {
             let wanted = contract.inputs.len();
@@ -45,21 +73,26 @@ impl Solo {
         }
         let outputs = operator.shape(specs).map_err(FireError::failed)?;
         let constant: Vec<bool> = (0..specs.len()).map(|i| constants.contains(&i)).collect();
+        let target = accelerator.as_deref().map_or(Target::Host, Target::Accelerator);
         let kernel = operator
-            .kernel(Target::Host, &Specs { inputs: specs, outputs: &outputs, constant: &constant })
-            .ok_or_else(|| FireError::failed(format!("{} has no host kernel", contract.name)))?;
+            .kernel(target, &Specs { inputs: specs, outputs: &outputs, constant: &constant })
+            .map_err(|error| FireError::failed(format!("{}: {error}", contract.name)))?;
+        let register = |spec: &Spec, rate: u32| match &accelerator {
+            None => Ok(on_host(spec, rate)),
+            Some(accelerator) => on_accelerator(&**accelerator, spec, rate),
+        };
         let inputs = specs.iter().zip(&contract.inputs).enumerate().map(|(index, (spec, port))| {
             register(spec, if constant[index] { 0 } else { port.rate })
         });
+        let inputs = inputs.collect::<Result<_, _>>()?;
+        let outputs = outputs.iter().zip(&contract.outputs).map(|(s, p)| register(s, p.rate));
+        let outputs = outputs.collect::<Result<_, _>>()?;
         let scratch = vec![0; kernel.workspace().scratch_bytes + ALIGNMENT];
         Ok(Self {
-            inputs: inputs.collect(),
-            outputs: outputs
-                .iter()
-                .zip(&contract.outputs)
-                .map(|(s, p)| register(s, p.rate))
-                .collect(),
+            inputs,
+            outputs,
             kernel,
+            accelerator,
             scratch,
             merges: matches!(contract.routing, Routing::Merge { .. }),
             firings: 0,
@@ -83,7 +116,7 @@ impl Solo {
                 let value = values.next().ok_or_else(|| FireError::failed("too few inputs"))?;
                 // A merge must have its selector only.
                 null |= value.is_none() && (index == 0 || !self.merges);
-                store(port, token, value.as_ref())?;
+                store(self.accelerator.as_deref(), port, token, value.as_ref())?;
             }
         }
         for port in &self.outputs {
@@ -111,7 +144,8 @@ impl Solo {
             self.kernel.fire(&mut firing)?;
         }
         self.firings += 1;
-        Ok(self.outputs.iter().flat_map(|p| (0..p.rate).map(|token| load(p, token))).collect())
+        let tokens = self.outputs.iter().flat_map(|p| (0..p.rate).map(move |token| (p, token)));
+        tokens.map(|(port, token)| load(self.accelerator.as_deref(), port, token)).collect()
     }
 }
 
@@ -130,16 +164,34 @@ pub fn fire_once(operator: &dyn Operator, inputs: &[Value]) -> Result<Vec<Value>
 }
 
 /// A private register of as many slots as one firing needs.
-fn register(spec: &Spec, rate: u32) -> Port {
-    let slots = rate.max(1) as usize;
+fn on_host(spec: &Spec, rate: u32) -> Port {
     let stride = spec.bytes().next_multiple_of(ALIGNMENT).max(ALIGNMENT);
-    let block = Arc::new(Block::new(stride * slots));
-    let headers: Arc<[Slot]> = (0..slots).map(|_| Slot::new()).collect();
-    let payload = Payload::Host { block, offset: 0, stride };
+    let block = Arc::new(Block::new(stride * rate.max(1) as usize));
+    port(spec, Payload::Host { block, offset: 0, stride }, rate)
+}
+
+/// The same in an accelerator's memory.
+fn on_accelerator(
+    accelerator: &dyn Accelerator,
+    spec: &Spec,
+    rate: u32,
+) -> Result<Port, FireError> {
+    let buffers = (0..rate.max(1)).map(|_| accelerator.allocate(spec.bytes()));
+    let buffers = buffers.collect::<Result<_, _>>().map_err(FireError::Failed)?;
+    Ok(port(spec, Payload::Accelerator { buffers }, rate))
+}
+
+fn port(spec: &Spec, payload: Payload, rate: u32) -> Port {
+    let headers: Arc<[Slot]> = (0..rate.max(1)).map(|_| Slot::new()).collect();
     Port::new(Arc::new(spec.clone()), payload, Headers::Private(headers), rate)
 }
 
-fn store(port: &Port, index: u32, value: Option<&Value>) -> Result<(), FireError> {
+fn store(
+    accelerator: Option<&dyn Accelerator>,
+    port: &Port,
+    index: u32,
+    value: Option<&Value>,
+) -> Result<(), FireError> {
     let mut token = Token::default();
     let Some(value) = value else {
         token.state = State::NULL;
@@ -151,18 +203,30 @@ fn store(port: &Port, index: u32, value: Option<&Value>) -> Result<(), FireError
     }
     token.set_extents(&port.spec, &value.extents);
     port.set_token(index, token);
+    if let (Some(accelerator), Some(buffer)) = (accelerator, port.buffer(index)) {
+        return accelerator.upload(value.bytes(), buffer).map_err(FireError::Failed);
+    }
     // SAFETY: no firing is alive, so the caller holds every slot alone.
     let payload = unsafe { port.payload_mut(index) };
     payload[..value.bytes().len()].copy_from_slice(value.bytes());
     Ok(())
 }
 
-fn load(port: &Port, index: u32) -> Option<Value> {
+fn load(
+    accelerator: Option<&dyn Accelerator>,
+    port: &Port,
+    index: u32,
+) -> Result<Option<Value>, FireError> {
     if !port.token(index).state.is_value() {
-        return None;
+        return Ok(None);
     }
-    // SAFETY: no firing is alive, so the caller holds every slot alone.
-    let payload = unsafe { port.payload(index) };
-    let bytes = payload[..port.payload_bytes(index)].to_vec();
-    Some(Value::from_bytes(port.spec.element, &port.extents(index), bytes))
+    let mut bytes = vec![0; port.payload_bytes(index)];
+    if let (Some(accelerator), Some(buffer)) = (accelerator, port.buffer(index)) {
+        accelerator.download(buffer, &mut bytes).map_err(FireError::Failed)?;
+    } else {
+        // SAFETY: no firing is alive, so the caller holds every slot alone.
+        let payload = unsafe { port.payload(index) };
+        bytes.copy_from_slice(&payload[..port.payload_bytes(index)]);
+    }
+    Ok(Some(Value::from_bytes(port.spec.element, &port.extents(index), bytes)))
 }

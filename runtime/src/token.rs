@@ -64,6 +64,12 @@ pub(crate) struct Token {
 }
 
 impl Token {
+    /// A token with every extent at zero.
+    #[inline]
+    pub(crate) fn new(stamp: Stamp, state: State) -> Self {
+        Self { stamp, state, bounded: [0; BOUNDED_MAX] }
+    }
+
     /// The actual extents under `spec`.
     pub(crate) fn extents(&self, spec: &Spec) -> Extents {
         let mut extents = [0; crate::spec::RANK_MAX];
@@ -93,6 +99,11 @@ impl Token {
                 assert_eq!(extent, dimension.bound(), "a fixed extent cannot vary");
             }
         }
+    }
+
+    /// Takes over the extents of another token of the same port.
+    pub(crate) fn take_extents(&mut self, other: &Self) {
+        self.bounded = other.bounded;
     }
 
     /// Every bounded extent at its bound.

@@ -1,17 +1,55 @@
 //! Accelerators through CubeCL: the only place, with each operator's `mod cube`, that knows it.
+//!
+//! [`wgpu_adapters`] and [`cuda_devices`] list what a machine has; [`open_wgpu`] and [`open_cuda`] open a device as the
+//! runtime's `Accelerator`. Without the feature of a backend its list is empty and opening is an
+//! error, so that programs are written once for machines with and without accelerators.
+//!
+//! # Invariants
+//! 1. One queue for each device, whichever thread calls: program order is queue order.
+//! 2. Everything that can fail is a `Result`: no missing library, driver or adapter ends the process.
+//! 3. A kernel runs one cube when it is built: what a device refuses is refused before the run.
+//! 4. The backend's type is erased once, in `accelerator`; operators are generic over it inside
+//!    their `mod cube` only, and use CubeCL's checked launches, so they hold no `unsafe`.
 
-/// The kernel of an operator for a target; the one place that names backends.
+mod adapter; // which wgpu adapters there are, and how one is opened
+pub use adapter::{AdapterInfo, open_wgpu, wgpu_adapters};
+
+mod cuda; // which CUDA devices there are, and how one is opened
+pub use cuda::{cuda_devices, open_cuda};
+
+#[cfg(feature = "cube")]
+mod accelerator; // the runtime's trait over any backend
+#[cfg(feature = "cube")]
+pub(crate) mod kernel; // what an operator's `mod cube` implements
+#[cfg(feature = "cube")]
+pub(crate) mod lines; // kernels with one cube for each line along an axis
+#[cfg(feature = "cube")]
+pub(crate) mod queue; // one stream of commands of one device
+
+/// The kernel of an operator for a target, as `Result<Box<dyn Kernel>, KernelError>`.
 ///
-/// `on_device!(target, specs, host: expression, cube: expression)`: each expression is a value
-/// that implements the target's kernel trait; the second is only compiled with feature `cube`.
+/// `on_device!(target, specs, host: expression, cube: expression)`: the first is a value of
+/// `Kernel`, the second one of `CubeKernel`; the second is compiled with feature `cube` only, and
+/// evaluated for an accelerator only. Without `cube:` there is none for accelerators.
 macro_rules! on_device {
-    ($target:expr, $specs:expr, host: $host:expr, cube: $cube:expr) => {
+    ($target:expr, $specs:expr, host: $host:expr) => {
         match $target {
             ::synfire_runtime::device::Target::Host => {
                 let _ = $specs;
-                Some(Box::new($host) as Box<dyn ::synfire_runtime::Kernel>)
+                Ok(Box::new($host) as Box<dyn ::synfire_runtime::operator::Kernel>)
             }
-            ::synfire_runtime::device::Target::Accelerator(_) => None,
+            ::synfire_runtime::device::Target::Accelerator(_) => {
+                Err(::synfire_runtime::operator::KernelError::Absent)
+            }
+        }
+    };
+    ($target:expr, $specs:expr, host: $host:expr, cube: $cube:expr) => {
+        match $target {
+            #[cfg(feature = "cube")]
+            ::synfire_runtime::device::Target::Accelerator(accelerator) => {
+                $crate::device::kernel::build(accelerator, $specs, $cube)
+            }
+            target => $crate::device::on_device!(target, $specs, host: $host),
         }
     };
 }

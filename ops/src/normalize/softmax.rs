@@ -23,7 +23,7 @@
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
@@ -64,7 +64,7 @@ impl Operator for Softmax {
         Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs))
     }
 
-    fn kernel(&self, target: Target<'_>, specs: &Specs<'_>) -> Option<Box<dyn Kernel>> {
+    fn kernel(&self, target: Target<'_>, specs: &Specs<'_>) -> Result<Box<dyn Kernel>, KernelError> {
         on_device!(target, specs, host: OnHost { axis: self.axis }, cube: cube::OnCube { axis: self.axis })
     }
 }
@@ -113,6 +113,62 @@ fn on_slab(slab: &mut [f32], inner: usize) {
         }
         for index in row() {
             slab[index] /= sum;
+        }
+    }
+}
+
+#[cfg(feature = "cube")]
+mod cube {
+    use cubecl::prelude::*;
+
+    use super::FireError;
+    use crate::device::kernel::{Call, CubeKernel};
+    use crate::device::lines::{LINE_UNITS, Lines, along, max_of_cube, start_of, sum_of_cube};
+
+    pub(super) struct OnCube {
+        pub(super) axis: usize,
+    }
+
+    impl CubeKernel for OnCube {
+        const IN_PLACE: Option<(usize, usize)> = Some((0, 0));
+
+        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
+            let x = call.input(0);
+            let y = call.set_extents(0, &x.extents());
+            let lines = along(&x.extents(), self.axis);
+            call.cubes(lines.count as usize, LINE_UNITS, |client, cubes, units| {
+                let lines = lines.argument();
+                softmax::launch::<f32, R>(client, cubes, units, x.array(), y.array(), lines);
+            })
+        }
+    }
+
+    #[cube(launch)]
+    fn softmax<F: Float>(x: &Array<F>, y: &mut Array<F>, lines: Lines) {
+        let line = CUBE_POS as u32;
+        if line < lines.count {
+            let start = start_of(&lines, line);
+            // Finite, so that a line of -inf divides 0 by 0.
+            let mut largest = F::min_value();
+            let mut k = UNIT_POS;
+            while k < lines.length {
+                largest = max(largest, x[(start + k * lines.stride) as usize]);
+                k += LINE_UNITS;
+            }
+            let largest = max_of_cube::<F>(largest);
+            let mut sum = F::new(0.0);
+            let mut k = UNIT_POS;
+            while k < lines.length {
+                sum += (x[(start + k * lines.stride) as usize] - largest).exp();
+                k += LINE_UNITS;
+            }
+            let sum = sum_of_cube::<F>(sum);
+            let mut k = UNIT_POS;
+            while k < lines.length {
+                let index = (start + k * lines.stride) as usize;
+                y[index] = (x[index] - largest).exp() / sum;
+                k += LINE_UNITS;
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The data plane: registers, rings, bells and the lanes that fire actors.
 
-pub(crate) mod bell; // waking without a lost wake-up
 pub(crate) mod register; // planned memory
 pub(crate) mod ring; // tokens and credits between volleys
+pub(crate) mod bell; // waking without a lost wake-up
+pub(crate) mod lane; // firing, volley by volley

@@ -44,6 +44,12 @@ impl Block {
         let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
         Self { start, layout }
     }
+
+    /// All of it; for a block that one thread owns.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: allocated with this size, initialised since it was zeroed, borrowed alone.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.layout.size()) }
+    }
 }
 
 impl Drop for Block {
@@ -202,6 +208,30 @@ impl Port {
             self.extents(token).elements() * self.spec.element.bytes()
         } else {
             self.bytes
+        }
+    }
+
+    /// Copies the payload and extents of the slots before the cursor into the current ones, so that
+    /// a reader behind a delay finds the last good value. On an accelerator nothing is copied.
+    pub(crate) fn repeat_last(&self) {
+        if self.start.is_null() {
+            return;
+        }
+        for index in 0..self.rate {
+            let before = (self.cursor + self.capacity - 1) % self.capacity;
+            let from = self.stride * before as usize;
+            let bytes = self.bytes;
+            // SAFETY: both slots lie in the block. The writer holds the current slot alone, and
+            // the one before it was written by itself and is at most read by others.
+            unsafe {
+                let source = self.start.add(from);
+                std::ptr::copy(source, self.place(index), bytes);
+            }
+            // SAFETY: as above; headers of both slots exist.
+            let last = unsafe { (*self.slots.add(before as usize)).read() };
+            let mut token = self.token(index);
+            token.take_extents(&last);
+            self.set_token(index, token);
         }
     }
 

@@ -1,0 +1,6 @@
+//! Any bytes as a file called .pcd.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| synfire_fuzz::read_to_end("fuzz.pcd", bytes));

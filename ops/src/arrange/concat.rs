@@ -1,0 +1,177 @@
+//! Concat: the inputs one after the other along an axis.
+//!
+//! # Shape
+//! `x0`, `x1`, ...: `[.., n_k, ..]`, alike but for the axis -> `y`: `[.., sum n_k, ..]`. Where one
+//! `n_k` is bounded, so is the sum. Any element type; 1 to 64 inputs.
+//!
+//! # Gradient
+//! `dx_k` is the part of `dy` that came from `x_k`: `split` along the axis.
+//!
+//! # Numerics
+//! Exact: bytes are moved. Other bounded axes must have one actual extent in all inputs; a firing
+//! in which they differ fails. As PyTorch's `cat`.
+//!
+//! # Example
+//! ```
+//! use synfire_ops::arrange::concat::concat;
+//! use synfire_runtime::{solo::fire_once, value::Value};
+//!
+//! let (a, b) = (Value::new(&[2], &[1_i32, 2]), Value::new(&[1], &[3_i32]));
+//! assert_eq!(fire_once(&concat(0, 2), &[a, b])?[0].elements::<i32>(), [1, 2, 3]);
+//! # Ok::<(), synfire_runtime::operator::FireError>(())
+//! ```
+
+use synfire_runtime::device::Target;
+use synfire_runtime::firing::Firing;
+use synfire_runtime::operator::{
+    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+};
+use synfire_runtime::spec::{Dimension, Element, Spec};
+
+use crate::device::on_device;
+use crate::host::strided::{SOURCES_MAX, interleave};
+use crate::require;
+use crate::sample::{Sample, Tensor, ramp, reference};
+
+/// The concatenation of `count` inputs along `axis`.
+#[must_use]
+pub fn concat(axis: usize, count: usize) -> Concat {
+    Concat { axis, count }
+}
+
+/// See [`concat`].
+#[derive(Clone, Debug)]
+pub struct Concat {
+    axis: usize,
+    count: usize,
+}
+
+impl Operator for Concat {
+    fn contract(&self) -> Contract {
+        let contract = Contract::new("concat").input_list("x", self.count);
+        contract.output("y").tolerance(Tolerance::EXACT)
+    }
+
+    fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
+        require::count("x", inputs.len(), SOURCES_MAX)?;
+        let mut y = inputs[0].clone();
+        require::axis("x0", &y, self.axis)?;
+        for (index, x) in inputs.iter().enumerate() {
+            require::alike(&format!("x{index}"), x, &y, Some(self.axis))?;
+        }
+        let sum = inputs.iter().map(|x| x.bound(self.axis)).sum();
+        let varies = inputs.iter().any(|x| x.dimensions[self.axis].is_bounded());
+        y.dimensions[self.axis] = if varies { Dimension::UpTo(sum) } else { Dimension::Fixed(sum) };
+        Ok(vec![y])
+    }
+
+    fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
+        // The joined axis of each input is consumed, that of the output produced.
+        let mut axes = Axes::pointwise(inputs, outputs);
+        let first = outputs[0].rank() as u8;
+        for (label, port) in (first..).zip(axes.inputs.iter_mut()) {
+            port[self.axis] = label;
+        }
+        Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn kernel(
+        &self,
+        target: Target<'_>,
+        specs: &Specs<'_>,
+    ) -> Result<Box<dyn Kernel>, KernelError> {
+        on_device!(target, specs, host: OnHost { axis: self.axis }, cube: cube::OnCube { axis: self.axis })
+    }
+}
+
+struct OnHost {
+    axis: usize,
+}
+
+impl Kernel for OnHost {
+    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
+        let mut sources: [&[u8]; SOURCES_MAX] = [&[]; SOURCES_MAX];
+        let first = firing.input(0).extents();
+        let mut extents = [0; synfire_runtime::spec::RANK_MAX];
+        let extents = &mut extents[..first.len()];
+        for (index, source) in sources.iter_mut().enumerate().take(firing.inputs()) {
+            let x = firing.input(index);
+            let actual = x.extents();
+            let differs = |&axis: &usize| axis != self.axis && actual[axis] != first[axis];
+            if let Some(axis) = (0..first.len()).find(differs) {
+                let (found, wanted) = (actual[axis], first[axis]);
+                return Err(FireError::failed(format!(
+                    "concat: port x{index}, dimension {axis}: found {found}; wanted {wanted} as x0"
+                )));
+            }
+            let joined = extents[self.axis] + actual[self.axis];
+            extents.copy_from_slice(&actual);
+            extents[self.axis] = joined;
+            *source = x.bytes();
+        }
+        let mut y = firing.output(0);
+        y.set_extents(extents);
+        let rows = extents[..self.axis].iter().product();
+        let element = y.spec().element;
+        interleave(firing.crew(), element, rows, &sources[..firing.inputs()], y.bytes());
+        Ok(())
+    }
+}
+
+/// Every element type, outer, inner and middle axes, one input, empty parts, bounded, rejections.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
+    let parts = |element, shapes: &[&[usize]]| shapes.iter().map(|s| ramp(element, s)).collect();
+    let along = |axis: usize| reference(move |inputs| vec![by_counting(inputs, axis)]);
+    let f32 = Element::F32;
+    let every = Element::ALL.map(|element| {
+        let inputs = parts(element, &[&[3, 2, 5], &[3, 7, 5]]);
+        Sample::new(format!("middle axis, {element}"), concat(1, 2), inputs, along(1))
+    });
+    let bounded = |bound: usize| Spec::f32([Dimension::UpTo(bound), Dimension::Fixed(3)]);
+    let large: &[&[usize]] = &[&[13, 1009], &[13, 2003], &[13, 1]];
+    let some = vec![
+        Sample::new("outer axis", concat(0, 2), parts(f32, &[&[2, 3], &[1, 3]]), along(0)),
+        Sample::new("columns", concat(1, 3), parts(f32, &[&[7, 1], &[7, 1], &[7, 1]]), along(1)),
+        Sample::new("several pieces", concat(1, 3), parts(f32, large), along(1)),
+        Sample::new("one input", concat(0, 1), parts(f32, &[&[5]]), along(0)),
+        Sample::new("empty part", concat(1, 2), parts(f32, &[&[2, 0], &[2, 3]]), along(1)),
+        Sample::new("no rows", concat(1, 2), parts(f32, &[&[0, 2], &[0, 3]]), along(1)),
+        Sample::new("bounded", concat(0, 2), parts(f32, &[&[2, 3], &[0, 3]]), along(0))
+            .with_specs(vec![bounded(4), bounded(1)]),
+        Sample::rejected(
+            "another extent",
+            concat(0, 2),
+            vec![Spec::f32([2, 3]), Spec::f32([2, 4])],
+            "x1",
+            Some(1),
+        ),
+        Sample::rejected(
+            "another element type",
+            concat(0, 2),
+            vec![Spec::f32([2]), Spec::new(Element::I64, [2])],
+            "x1",
+            None,
+        ),
+        Sample::rejected("missing axis", concat(1, 1), vec![Spec::f32([2])], "x0", None),
+        Sample::rejected("no inputs", concat(0, 0), vec![], "x", None),
+    ];
+    every.into_iter().chain(some).collect()
+}
+
+/// The expectation: for each output index, counts through the inputs until it lies in one.
+fn by_counting(inputs: &[Tensor], axis: usize) -> Tensor {
+    let mut extents = inputs[0].extents.clone();
+    extents[axis] = inputs.iter().map(|x| x.extents[axis]).sum();
+    Tensor::from_fn(&extents, |index| {
+        let mut index = index.to_vec();
+        let mut rest = inputs.iter();
+        loop {
+            let x = rest.next().expect("the extents sum to the output's");
+            if index[axis] < x.extents[axis] {
+                return x.at(&index);
+            }
+            index[axis] -= x.extents[axis];
+        }
+    })
+}

@@ -1,0 +1,158 @@
+//! Split: parts of an axis as outputs of their own.
+//!
+//! # Shape
+//! `x`: `[.., sum sizes, ..]` -> `y0`, `y1`, ...: `[.., sizes[k], ..]`. The axis is fixed, others
+//! may be bounded. Any element type; 1 to 16 outputs.
+//!
+//! # Gradient
+//! `dx` is the `concat` of `dy0`, `dy1`, ... along the axis.
+//!
+//! # Numerics
+//! Exact: bytes are moved. As PyTorch's `split` with sizes.
+//!
+//! # Example
+//! ```
+//! use synfire_ops::arrange::split::split;
+//! use synfire_runtime::{solo::fire_once, value::Value};
+//!
+//! let y = fire_once(&split(0, &[1, 2]), &[Value::new(&[3], &[1_i32, 2, 3])])?;
+//! assert_eq!(y[1].elements::<i32>(), [2, 3]);
+//! # Ok::<(), synfire_runtime::operator::FireError>(())
+//! ```
+
+use synfire_runtime::device::Target;
+use synfire_runtime::firing::{Firing, OUTPUTS_MAX};
+use synfire_runtime::operator::{
+    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+};
+use synfire_runtime::spec::{Dimension, Element, Spec};
+
+use crate::device::on_device;
+use crate::host::strided::{Strided, copy};
+use crate::require;
+use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+
+/// The parts of `axis` of these `sizes`, in order; together they are the axis.
+#[must_use]
+pub fn split(axis: usize, sizes: &[usize]) -> Split {
+    Split { axis, sizes: sizes.to_vec() }
+}
+
+/// See [`split`].
+#[derive(Clone, Debug)]
+pub struct Split {
+    axis: usize,
+    sizes: Vec<usize>,
+}
+
+impl Operator for Split {
+    fn contract(&self) -> Contract {
+        let contract = Contract::new("split").input("x");
+        contract.output_list("y", self.sizes.len()).tolerance(Tolerance::EXACT)
+    }
+
+    fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
+        let x = &inputs[0];
+        require::axis("x", x, self.axis)?;
+        require::count("y", self.sizes.len(), OUTPUTS_MAX)?;
+        let extent = require::fixed("x", x, self.axis)?;
+        let sum: usize = self.sizes.iter().sum();
+        if extent != sum {
+            let wanted = format!("{sum}, the sum of the sizes {:?}", self.sizes);
+            return Err(SpecError::new("x", extent, wanted).at(self.axis));
+        }
+        let part = |&size: &usize| {
+            let mut y = x.clone();
+            y.dimensions[self.axis] = Dimension::Fixed(size);
+            y
+        };
+        Ok(self.sizes.iter().map(part).collect())
+    }
+
+    fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
+        // The axis of the input is consumed, that of each output produced.
+        let mut axes = Axes::pointwise(inputs, outputs);
+        let first = inputs[0].rank() as u8;
+        for (label, port) in (first..).zip(axes.outputs.iter_mut()) {
+            port[self.axis] = label;
+        }
+        Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn kernel(
+        &self,
+        target: Target<'_>,
+        specs: &Specs<'_>,
+    ) -> Result<Box<dyn Kernel>, KernelError> {
+        on_device!(target, specs, host: OnHost(self.clone()), cube: cube::OnCube(self.clone()))
+    }
+}
+
+struct OnHost(Split);
+
+impl Kernel for OnHost {
+    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
+        let x = firing.input(0);
+        let mut start = 0;
+        for (output, &size) in self.0.sizes.iter().enumerate() {
+            let part = Strided::dense(&x.extents()).slice(self.0.axis, start, size, 1);
+            let mut y = firing.output(output);
+            y.set_extents(&part.extents());
+            copy(firing.crew(), x.spec().element, &part, x.bytes(), y.bytes());
+            start += size;
+        }
+        Ok(())
+    }
+}
+
+/// Every element type, outer and inner axes, empty parts, a bounded other axis, and rejections.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
+    let parts = |axis: usize, sizes: &'static [usize]| {
+        reference(move |inputs| by_shifting(&inputs[0], axis, sizes))
+    };
+    let f32 = Element::F32;
+    let every = Element::ALL.map(|element| {
+        let x = ramp(element, &[3, 7, 5]);
+        Sample::new(
+            format!("middle axis, {element}"),
+            split(1, &[2, 5]),
+            vec![x],
+            parts(1, &[2, 5]),
+        )
+    });
+    let x = |extents: &[usize]| vec![ramp(f32, extents)];
+    let some = vec![
+        Sample::new("outer axis", split(0, &[1, 4]), x(&[5, 3]), parts(0, &[1, 4])),
+        Sample::new("columns", split(1, &[1, 1, 1]), x(&[7, 3]), parts(1, &[1, 1, 1])),
+        Sample::new("pieces", split(1, &[997, 3]), x(&[37, 1000]), parts(1, &[997, 3])),
+        Sample::new("empty parts", split(0, &[0, 2, 0]), x(&[2]), parts(0, &[0, 2, 0])),
+        Sample::new("bounded", split(1, &[1, 2]), x(&[4, 3]), parts(1, &[1, 2]))
+            .with_specs(vec![bounded_first(f32, 9, &[3])]),
+        Sample::rejected("wrong sum", split(0, &[1, 1]), vec![Spec::f32([3])], "x", Some(0)),
+        Sample::rejected(
+            "bounded axis",
+            split(0, &[1, 1]),
+            vec![bounded_first(f32, 2, &[])],
+            "x",
+            Some(0),
+        ),
+        Sample::rejected("missing axis", split(1, &[1]), vec![Spec::f32([1])], "x", None),
+        Sample::rejected("no parts", split(0, &[]), vec![Spec::f32([0])], "y", None),
+    ];
+    every.into_iter().chain(some).collect()
+}
+
+/// The expectation: each part asks the input at an index shifted by the sizes before it.
+fn by_shifting(x: &Tensor, axis: usize, sizes: &[usize]) -> Vec<Tensor> {
+    let part = |k: usize| {
+        let mut extents = x.extents.clone();
+        extents[axis] = sizes[k];
+        Tensor::from_fn(&extents, |index| {
+            let mut index = index.to_vec();
+            index[axis] += sizes[..k].iter().sum::<usize>();
+            x.at(&index)
+        })
+    };
+    (0..sizes.len()).map(part).collect()
+}

@@ -1,0 +1,120 @@
+//! Transpose: the axes in another order.
+//!
+//! # Shape
+//! `x`: any -> `y`: dimension `k` is dimension `permutation[k]` of `x`, bounded ones too. Any
+//! element type.
+//!
+//! # Gradient
+//! `dx` is `dy` transposed by the inverse permutation.
+//!
+//! # Numerics
+//! Exact: bytes are moved. As PyTorch's `permute`, but the output is dense.
+//!
+//! # Example
+//! ```
+//! use synfire_ops::arrange::transpose::transpose;
+//! use synfire_runtime::{solo::fire_once, value::Value};
+//!
+//! let x = Value::new(&[2, 3], &[0_i32, 1, 2, 3, 4, 5]);
+//! let y = fire_once(&transpose(&[1, 0]), &[x])?;
+//! assert_eq!(y[0].elements::<i32>(), [0, 3, 1, 4, 2, 5]);
+//! # Ok::<(), synfire_runtime::operator::FireError>(())
+//! ```
+
+use synfire_runtime::device::Target;
+use synfire_runtime::operator::{
+    Axes, Contract, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+};
+use synfire_runtime::spec::{Element, Spec};
+
+use crate::device::on_device;
+use crate::host::strided::{Strided, Viewed};
+use crate::require;
+use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+
+/// Axis `k` of the output is axis `permutation[k]` of the input.
+#[must_use]
+pub fn transpose(permutation: &[usize]) -> Transpose {
+    Transpose { permutation: permutation.to_vec() }
+}
+
+/// See [`transpose`].
+#[derive(Clone, Debug)]
+pub struct Transpose {
+    permutation: Vec<usize>,
+}
+
+impl Operator for Transpose {
+    fn contract(&self) -> Contract {
+        Contract::new("transpose").input("x").output("y").tolerance(Tolerance::EXACT)
+    }
+
+    fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
+        let x = &inputs[0];
+        require::rank("x", x, self.permutation.len())?;
+        if let Some(axis) = (0..x.rank()).find(|axis| !self.permutation.contains(axis)) {
+            let wanted = format!("a place in the permutation {:?}", self.permutation);
+            return Err(SpecError::new("x", x.dimensions[axis], wanted).at(axis));
+        }
+        let dimensions = self.permutation.iter().map(|&axis| x.dimensions[axis]);
+        Ok(vec![Spec::new(x.element, dimensions)])
+    }
+
+    fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
+        let mut axes = Axes::pointwise(inputs, outputs);
+        axes.outputs[0] = self.permutation.iter().map(|&axis| axis as u8).collect();
+        Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn kernel(
+        &self,
+        target: Target<'_>,
+        specs: &Specs<'_>,
+    ) -> Result<Box<dyn Kernel>, KernelError> {
+        let permutation = self.permutation.clone();
+        let view = move |extents: &[usize]| Strided::dense(extents).permute(&permutation);
+        on_device!(target, specs, host: Viewed(view), cube: cube::OnCube(self.clone()))
+    }
+}
+
+/// Every element type, two, three and four axes, odd sizes, scalars, bounded, and rejections.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
+    let f32 = Element::F32;
+    let by = |permutation: &'static [usize]| {
+        reference(move |inputs| vec![by_index(&inputs[0], permutation)])
+    };
+    let case = |name: &str, permutation: &'static [usize], extents: &[usize]| {
+        Sample::new(name, transpose(permutation), vec![ramp(f32, extents)], by(permutation))
+    };
+    let every = Element::ALL.map(|element| {
+        let x = vec![ramp(element, &[19, 37])];
+        Sample::new(format!("matrix, {element}"), transpose(&[1, 0]), x, by(&[1, 0]))
+    });
+    let some = vec![
+        case("several pieces", &[1, 0], &[211, 307]),
+        case("long rows", &[1, 0], &[17_011, 3]),
+        case("batch of matrices", &[0, 2, 1], &[5, 17, 23]),
+        case("heads", &[0, 2, 1, 3], &[2, 7, 3, 5]),
+        case("reversed", &[2, 1, 0], &[7, 11, 13]),
+        case("channels last", &[0, 2, 3, 1], &[2, 3, 11, 17]),
+        case("as it is", &[0, 1], &[3, 5]),
+        case("ones", &[2, 0, 1], &[1, 5, 1]),
+        case("scalar", &[], &[]),
+        case("empty", &[1, 0], &[0, 5]),
+        case("bounded", &[1, 0], &[4, 3]).with_specs(vec![bounded_first(f32, 9, &[3])]),
+        Sample::rejected("another rank", transpose(&[0]), vec![Spec::f32([2, 2])], "x", None),
+        Sample::rejected("twice", transpose(&[1, 1]), vec![Spec::f32([2, 2])], "x", Some(0)),
+    ];
+    every.into_iter().chain(some).collect()
+}
+
+/// The expectation: puts each index of the output back in the order of the input.
+fn by_index(x: &Tensor, permutation: &[usize]) -> Tensor {
+    let extents: Vec<usize> = permutation.iter().map(|&axis| x.extents[axis]).collect();
+    Tensor::from_fn(&extents, |index| {
+        let mut source = vec![0; index.len()];
+        permutation.iter().zip(index).for_each(|(&axis, &place)| source[axis] = place);
+        x.at(&source)
+    })
+}

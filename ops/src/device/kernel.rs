@@ -1,0 +1,250 @@
+//! What an operator's `mod cube` implements, and the runtime's kernel over it.
+//!
+//! ```text
+//! pub(super) struct OnCube { .. }
+//!
+//! impl CubeKernel for OnCube {
+//!     fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
+//!         let (x, y) = (call.input(0), call.output(0));
+//!         call.each(y.elements(), |client, cubes, units| {
+//!             name::launch::<f32, R>(client, cubes, units, x.array(), y.array(), y.size());
+//!         })
+//!     }
+//! }
+//! ```
+//!
+//! A kernel must compare its position with a count that it is given: the last cube is rarely full,
+//! and an array may be longer than its token.
+
+use cubecl::prelude::{ArrayArg, ComputeClient, CubeCount, CubeDim, Runtime, SequenceArg};
+use synfire_runtime::device::{Accelerator, Buffer};
+use synfire_runtime::firing::{Firing, Pair, View, ViewMut};
+use synfire_runtime::operator::{FireError, Kernel, KernelError, Specs};
+use synfire_runtime::spec::{Element, Extents, Spec};
+
+use super::accelerator::{Opened, on_queue, region};
+use super::queue::{Queue, Region};
+
+/// Units of a cube in [`Call::each`].
+const UNITS: u32 = 64;
+
+/// An operator on an accelerator.
+pub(crate) trait CubeKernel: Send + Sync + 'static {
+    /// The input whose place an output may have, as the contract says: the kernel meets one buffer
+    /// as both.
+    const IN_PLACE: Option<(usize, usize)> = None;
+
+    /// Sets the extents of outputs that vary, and launches what computes them.
+    ///
+    /// # Errors
+    /// When the inputs of this firing do not fit together or the device failed.
+    fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError>;
+}
+
+/// A token on a device.
+#[derive(Clone)]
+pub(crate) struct Tensor {
+    region: Region,
+    element: Element,
+    extents: Extents,
+}
+
+impl Tensor {
+    /// The actual extents.
+    pub(crate) fn extents(&self) -> Extents {
+        self.extents
+    }
+
+    /// The number of elements.
+    pub(crate) fn elements(&self) -> usize {
+        self.extents.elements()
+    }
+
+    /// The element type.
+    pub(crate) fn element(&self) -> Element {
+        self.element
+    }
+
+    /// As an argument that is an array of its elements, or of words that take as much.
+    pub(crate) fn array<R: Runtime>(&self) -> ArrayArg<R> {
+        self.region.array(self.elements().max(1))
+    }
+}
+
+/// One launch of an operator: its tokens and its device.
+pub(crate) struct Call<'a, R: Runtime> {
+    queue: &'a Queue<R>,
+    inputs: &'a [Tensor],
+    outputs: &'a mut [Tensor],
+    /// To see whether the device takes the kernel, one cube is enough.
+    is_trial: bool,
+}
+
+impl<R: Runtime> Call<'_, R> {
+    /// The number of inputs.
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// The token of an input.
+    pub(crate) fn input(&self, index: usize) -> Tensor {
+        self.inputs[index].clone()
+    }
+
+    /// The token of an output; its extents are the bounds, until [`Call::set_extents`].
+    pub(crate) fn output(&self, index: usize) -> Tensor {
+        self.outputs[index].clone()
+    }
+
+    /// Sets the actual extents of an output and returns it.
+    pub(crate) fn set_extents(&mut self, output: usize, extents: &[usize]) -> Tensor {
+        self.outputs[output].extents = Extents::new(extents);
+        self.output(output)
+    }
+
+    /// Launches one unit for each of `count` elements, in `ABSOLUTE_POS`; nothing for none.
+    ///
+    /// # Errors
+    /// When the device has not that many.
+    pub(crate) fn each(
+        &self,
+        count: usize,
+        launch: impl FnOnce(&ComputeClient<R>, CubeCount, CubeDim),
+    ) -> Result<(), FireError> {
+        self.cubes(count.div_ceil(UNITS as usize), UNITS, launch)
+    }
+
+    /// Launches `count` cubes of `units` units, in `CUBE_POS` and `UNIT_POS`; nothing for none.
+    ///
+    /// # Errors
+    /// When the device has not that many.
+    pub(crate) fn cubes(
+        &self,
+        count: usize,
+        units: u32,
+        launch: impl FnOnce(&ComputeClient<R>, CubeCount, CubeDim),
+    ) -> Result<(), FireError> {
+        if count > 0 {
+            let count = if self.is_trial { 1 } else { count };
+            let cubes = self.queue.cubes(count).map_err(FireError::Failed)?;
+            launch(self.queue.client(), cubes, CubeDim::new_1d(units));
+        }
+        Ok(())
+    }
+}
+
+/// An extent, count or stride as kernels take it.
+pub(crate) fn size(count: usize) -> u32 {
+    u32::try_from(count).expect("a buffer of a device has fewer elements than u32::MAX")
+}
+
+/// Extents or strides as kernels take them.
+pub(crate) fn sizes<R: Runtime>(counts: &[usize]) -> SequenceArg<R, u32> {
+    counts.iter().map(|&count| size(count)).collect()
+}
+
+/// The runtime's kernel over an operator's, tried on the device.
+///
+/// # Errors
+/// [`KernelError::Refused`] with the reason of the device, or [`KernelError::Absent`] when the
+/// accelerator is none of ours.
+pub(crate) fn build<K: CubeKernel>(
+    accelerator: &dyn Accelerator,
+    specs: &Specs<'_>,
+    kernel: K,
+) -> Result<Box<dyn Kernel>, KernelError> {
+    let device = accelerator.as_any().downcast_ref::<Opened>().ok_or(KernelError::Absent)?;
+    on_queue!(device.queue(), queue => attempt(queue, specs, &kernel))
+        .map_err(KernelError::Refused)?;
+    let (device, outputs_count) = (device.clone(), specs.outputs.len());
+    Ok(Box::new(OnDevice { device, kernel, inputs: vec![], outputs: vec![], outputs_count }))
+}
+
+/// Launches one cube over memory as large as the largest port; its values do not matter.
+fn attempt<R: Runtime, K: CubeKernel>(
+    queue: &Queue<R>,
+    specs: &Specs<'_>,
+    kernel: &K,
+) -> Result<(), String> {
+    let bytes = specs.inputs.iter().chain(specs.outputs).map(Spec::bytes).max().unwrap_or(0);
+    let memory = queue.allocate(bytes)?;
+    let tensor = |spec: &Spec| Tensor {
+        region: memory.first(spec.bytes()),
+        element: spec.element,
+        extents: Extents::new(&spec.bounds()),
+    };
+    let inputs: Vec<Tensor> = specs.inputs.iter().map(tensor).collect();
+    let mut outputs: Vec<Tensor> = specs.outputs.iter().map(tensor).collect();
+    queue.exclusive(|| {
+        let (inputs, outputs) = (&inputs[..], &mut outputs[..]);
+        let mut call = Call { queue, inputs, outputs, is_trial: true };
+        kernel.launch(&mut call).map_err(|error| error.to_string())
+    })
+}
+
+/// Fires an operator's kernel on the buffers of a firing.
+struct OnDevice<K> {
+    device: Opened,
+    kernel: K,
+    /// The tokens of the present firing.
+    inputs: Vec<Tensor>,
+    outputs: Vec<Tensor>,
+    outputs_count: usize,
+}
+
+impl<K: CubeKernel> Kernel for OnDevice<K> {
+    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
+        self.inputs.clear();
+        self.outputs.clear();
+        let mut views = Vec::with_capacity(self.outputs_count);
+        let mut shared = None;
+        for output in 0..self.outputs_count {
+            let view = match K::IN_PLACE {
+                Some((input, place)) if place == output => match firing.pair(input, output) {
+                    Pair::Distinct(_, view) => view,
+                    Pair::Same(view) => {
+                        shared = Some((input, output));
+                        view
+                    }
+                },
+                _ => firing.output(output),
+            };
+            self.outputs.push(written(&view)?);
+            views.push(view);
+        }
+        for input in 0..firing.inputs() {
+            let token = match shared {
+                Some((place, output)) if place == input => self.outputs[output].clone(),
+                _ => read(&firing.input(input))?,
+            };
+            self.inputs.push(token);
+        }
+        let (inputs, outputs) = (&self.inputs[..], &mut self.outputs[..]);
+        on_queue!(self.device.queue(), queue => {
+            assert!(inputs.iter().chain(&*outputs).all(|token| queue.owns(&token.region)));
+            self.kernel.launch(&mut Call { queue, inputs, outputs, is_trial: false })
+        })?;
+        for (view, token) in views.iter_mut().zip(&self.outputs) {
+            view.set_extents(&token.extents);
+        }
+        Ok(())
+    }
+}
+
+fn read(view: &View<'_>) -> Result<Tensor, FireError> {
+    tensor(view.buffer(), view.spec().element, view.extents())
+}
+
+fn written(view: &ViewMut<'_>) -> Result<Tensor, FireError> {
+    tensor(view.buffer(), view.spec().element, view.extents())
+}
+
+fn tensor(
+    buffer: Option<&Buffer>,
+    element: Element,
+    extents: Extents,
+) -> Result<Tensor, FireError> {
+    let buffer = buffer.expect("the ports of a device kernel lie on its device");
+    let region = region(buffer).map_err(FireError::Failed)?.clone();
+    Ok(Tensor { region, element, extents })
+}

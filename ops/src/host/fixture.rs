@@ -1,0 +1,92 @@
+//! What the tests of the host kernels share: numbers, crews, and comparisons.
+
+use std::sync::Mutex;
+
+use super::{Crew, Epilogue, simd::Element};
+
+/// Reproducible numbers (xorshift).
+pub(crate) struct Numbers(u64);
+
+impl Numbers {
+    pub(crate) fn new(seed: u64) -> Numbers {
+        Numbers(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 16) as usize % end
+    }
+
+    pub(crate) fn vector(&mut self, count: usize) -> Vec<f32> {
+        (0..count).map(|_| self.below(2001) as f32 / 1000.0 - 1.0).collect()
+    }
+
+    pub(crate) fn pick<const N: usize>(&mut self, choices: [usize; N]) -> usize {
+        choices[self.below(N)]
+    }
+}
+
+/// Threads that start for each call and take tasks in an order that nobody chose.
+pub(crate) struct Threads(pub(crate) usize);
+
+impl Crew for Threads {
+    fn size(&self) -> usize {
+        self.0
+    }
+
+    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
+        let rest = Mutex::new(0..tasks);
+        let work = || {
+            loop {
+                let task = rest.lock().expect("no task panics").next_back();
+                let Some(task) = task else { return };
+                body(task);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.0 {
+                scope.spawn(work);
+            }
+            work();
+        });
+    }
+}
+
+/// Runs `call(output, epilogue, crew)` with crews of 1 to 4 threads, asserts equal bits and that the
+/// epilogue sees each element once, at its place, and returns the output.
+pub(crate) fn same_for_all_crews<T: Element + std::fmt::Debug>(
+    start: &[T],
+    call: impl Fn(&mut [T], Option<&Epilogue<'_, T>>, &dyn Crew),
+) -> Vec<T> {
+    let mut expect = start.to_vec();
+    call(&mut expect, None, &super::Solo);
+    for size in 1..=4 {
+        let mut output = start.to_vec();
+        let seen = Mutex::new(vec![0u8; start.len()]);
+        let finished = Mutex::new(vec![T::ZERO; start.len()]);
+        let epilogue = |piece: &mut [T], first: usize| {
+            let at = first..first + piece.len();
+            seen.lock().expect("no panic")[at.clone()].iter_mut().for_each(|n| *n += 1);
+            finished.lock().expect("no panic")[at].copy_from_slice(piece);
+            piece.fill(T::ZERO);
+        };
+        call(&mut output, Some(&epilogue), &Threads(size));
+        assert!(seen.lock().expect("no panic").iter().all(|n| *n == 1), "each element once");
+        assert!(output.iter().all(|x| *x == T::ZERO), "the epilogue's values stay");
+        let finished = finished.into_inner().expect("no panic");
+        let same = bytemuck::cast_slice::<T, u8>(&finished) == bytemuck::cast_slice(&expect);
+        assert!(same, "crew of {size} gives the same bits");
+    }
+    expect
+}
+
+/// Asserts that numbers agree up to a rounding error that grows with the length of the sums.
+pub(crate) fn assert_close(output: &[f32], expect: &[f64], inner: usize) {
+    assert_eq!(output.len(), expect.len());
+    let tolerance = 1e-6 * (inner as f64 + 4.0).sqrt() * 4.0;
+    for (at, (x, y)) in output.iter().zip(expect).enumerate() {
+        assert!((f64::from(*x) - y).abs() <= tolerance, "element {at}: {x}, wanted {y}");
+    }
+}

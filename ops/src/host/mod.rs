@@ -1,0 +1,78 @@
+//! Dense host kernels: the arithmetic behind `matmul`, `linear`, `conv2d` and `conv_transpose2d`.
+//!
+//! Pure functions over slices. They know nothing of graphs, actors, shapes of tensors or threads:
+//! the caller gives the workspace and a [`Crew`], the kernels give back the same bits.
+//!
+//! Invariants:
+//! 1. Work is split over output elements only, never over a sum, and the blocks of a sum depend on
+//!    its length only. So results are bit-identical for every crew size and every schedule.
+//! 2. No call allocates. Constant operands are packed ahead; the rest uses the workspace.
+//! 3. Every output element is finished exactly once, by one task, and then shown to the epilogue.
+//! 4. Instruction sets ([`Path`]) may differ from each other in rounding, never from themselves.
+//! 5. Arithmetic is IEEE: zeros are multiplied like every other number, so `0 * inf` is NaN.
+
+pub(crate) mod broadcast; // operands of different shapes
+pub mod conv;
+pub mod conv_transpose;
+pub mod depthwise;
+pub mod disjoint; // one output, many writers
+pub(crate) mod erased; // outputs of any element type
+pub(crate) mod fold; // reductions of any axes
+pub mod gemm;
+pub mod image; // image patches as the columns of a matrix
+pub mod indices; // index tensors and what they point into
+pub mod kernel; // the innermost tile of a product
+pub(crate) mod number; // what binary operators and reductions compute with
+pub mod pack; // operands in the order in which the kernel reads them
+pub mod phase; // what the phases of a transposed convolution see
+pub mod pieces; // an output shared out among cores
+pub(crate) mod real; // what pointwise formulas are written over
+pub mod scatter; // reductions onto indexed places
+pub mod simd; // which instructions run, and what a vector is
+pub mod strided; // dense outputs from strided views
+pub mod tile; // one cache-sized tile of a product, and how tiles are shared out
+pub mod window; // the geometry of convolutions
+
+pub use simd::{Element, Path};
+
+/// Threads that share out the tasks of one call.
+pub trait Crew: Sync {
+    /// How many tasks can run at the same time; at least one.
+    fn size(&self) -> usize;
+
+    /// Runs `body(0)` to `body(tasks - 1)`, each once, on any thread, and returns when all are done.
+    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync));
+}
+
+/// The crew of one: everything runs on the calling thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Solo;
+
+impl Crew for Solo {
+    fn size(&self) -> usize {
+        1
+    }
+
+    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
+        (0..tasks).for_each(body);
+    }
+}
+
+impl Crew for synfire_runtime::crew::Crew {
+    fn size(&self) -> usize {
+        self.size()
+    }
+
+    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
+        self.run(tasks, body);
+    }
+}
+
+/// What is done to a finished, contiguous piece of the output while it is still in cache.
+///
+/// It gets the piece and the flat offset of its first element in the output tensor. A piece lies in
+/// one row of a product, or in one plane (one batch item, one channel) of an image.
+pub type Epilogue<'a, T> = dyn Fn(&mut [T], usize) + Sync + 'a;
+
+#[cfg(test)]
+pub(crate) mod fixture;

@@ -1,0 +1,168 @@
+//! One-hot: 1 at the index of a class, 0 elsewhere, along a new last axis.
+//!
+//! # Shape
+//! `index`: `i64`, any of at most 7 dimensions -> `y`: the same and `classes`, `f32` or the element
+//! type asked for. Bounded dimensions stay bounded.
+//!
+//! # Gradient
+//! None: the index is no quantity.
+//!
+//! # Numerics
+//! Exact. An index outside `0..classes`, negative ones too, fails the firing. As PyTorch's
+//! `one_hot`, but for the element type.
+//!
+//! # Example
+//! ```
+//! use synfire_ops::index::one_hot::one_hot;
+//! use synfire_runtime::{solo::fire_once, value::Value};
+//!
+//! let y = fire_once(&one_hot(3), &[Value::new(&[2], &[2_i64, 0])])?;
+//! assert_eq!(y[0].elements::<f32>(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+//! # Ok::<(), synfire_runtime::operator::FireError>(())
+//! ```
+
+use bytemuck::Pod;
+use synfire_runtime::crew::Crew;
+use synfire_runtime::device::Target;
+use synfire_runtime::firing::Firing;
+use synfire_runtime::operator::{
+    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+};
+use synfire_runtime::spec::{Dimension, Element, RANK_MAX, Spec};
+use synfire_runtime::value::Value;
+
+use crate::device::on_device;
+use crate::host::indices::in_range;
+use crate::host::pieces::pieces;
+use crate::host::strided::{by_size, pattern};
+use crate::require;
+use crate::sample::{Expect, Sample, Tensor, bounded_first, reference};
+
+/// `classes` places, `f32`, with a 1 at the index.
+#[must_use]
+pub fn one_hot(classes: usize) -> OneHot {
+    OneHot { classes, element: Element::F32 }
+}
+
+/// See [`one_hot`].
+#[derive(Clone, Copy, Debug)]
+pub struct OneHot {
+    classes: usize,
+    element: Element,
+}
+
+impl OneHot {
+    /// The same in another element type.
+    #[must_use]
+    pub fn with_element(self, element: Element) -> Self {
+        Self { element, ..self }
+    }
+}
+
+impl Operator for OneHot {
+    fn contract(&self) -> Contract {
+        Contract::new("one_hot").input("index").output("y").tolerance(Tolerance::EXACT)
+    }
+
+    fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
+        require::element("index", &inputs[0], &[Element::I64])?;
+        let mut y = inputs[0].with_element(self.element);
+        if y.rank() == RANK_MAX {
+            let wanted = format!("at most {} dimensions", RANK_MAX - 1);
+            return Err(SpecError::new("index", y, wanted));
+        }
+        y.dimensions.push(Dimension::Fixed(self.classes));
+        Ok(vec![y])
+    }
+
+    fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
+        Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs))
+    }
+
+    fn kernel(
+        &self,
+        target: Target<'_>,
+        specs: &Specs<'_>,
+    ) -> Result<Box<dyn Kernel>, KernelError> {
+        on_device!(target, specs, host: OnHost(*self), cube: cube::OnCube(*self))
+    }
+}
+
+struct OnHost(OneHot);
+
+impl Kernel for OnHost {
+    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
+        let OneHot { classes, element } = self.0;
+        let (index, mut y) = (firing.input(0), firing.output(0));
+        let places = index.extents();
+        let indices = index.elements::<i64>();
+        in_range("one_hot", "index", indices, &places, classes)?;
+        let mut extents = [classes; RANK_MAX];
+        extents[..places.len()].copy_from_slice(&places);
+        y.set_extents(&extents[..=places.len()]);
+        let one = pattern(element, 1.0);
+        by_size!(element, on_rows(firing.crew(), indices, one, y.bytes()));
+        Ok(())
+    }
+}
+
+fn on_rows<T: Pod + Send + Sync>(crew: &Crew, indices: &[i64], one: [u8; 8], y: &mut [u8]) {
+    let one: T = bytemuck::pod_read_unaligned(&one[..size_of::<T>()]);
+    let y: &mut [T] = bytemuck::cast_slice_mut(y);
+    let classes = y.len() / indices.len().max(1);
+    pieces(crew, y, classes, &|offset, piece| {
+        // Zero is all bits zero in every element type.
+        piece.fill(T::zeroed());
+        for (y, &index) in piece.chunks_exact_mut(classes).zip(&indices[offset / classes..]) {
+            y[index as usize] = one;
+        }
+    });
+}
+
+/// Element types, scalars, one class, several pieces, none, bounded, failures and rejections.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
+    let by_comparing = |classes: usize| {
+        reference(move |inputs| {
+            let x = &inputs[0];
+            let extents: Vec<usize> = x.extents.iter().copied().chain([classes]).collect();
+            vec![Tensor::from_fn(&extents, |place| {
+                let (class, place) = place.split_last().expect("the class axis is there");
+                f64::from(u8::from(x.at(place) == *class as f64))
+            })]
+        })
+    };
+    let case = |name: &str, classes: usize, extents: &[usize], indices: &[i64]| {
+        let inputs = vec![Value::new(extents, indices)];
+        Sample::new(name, one_hot(classes), inputs, by_comparing(classes))
+    };
+    let every = Element::ALL.map(|element| {
+        let inputs = vec![Value::new(&[2, 3], &[0_i64, 4, 2, 2, 1, 0])];
+        let operator = one_hot(5).with_element(element);
+        Sample::new(format!("classes, {element}"), operator, inputs, by_comparing(5))
+    });
+    let many: Vec<i64> = (0..1009).map(|k| k * k % 101).collect();
+    let outside = "one_hot: port index: found 5 at [0, 1]; wanted 0 to below 5";
+    let some = vec![
+        case("scalar", 3, &[], &[1]),
+        case("one class", 1, &[3], &[0, 0, 0]),
+        case("several pieces", 101, &[1009], &many),
+        case("none", 3, &[0, 2], &[]),
+        case("bounded", 3, &[2], &[1, 2]).with_specs(vec![bounded_first(Element::I64, 7, &[])]),
+        Sample::new(
+            "outside",
+            one_hot(5),
+            vec![Value::new(&[1, 2], &[0_i64, 5])],
+            Expect::Fails(outside),
+        ),
+        Sample::rejected("no integers", one_hot(5), vec![Spec::f32([2])], "index", None),
+        Sample::rejected(
+            "too many axes",
+            one_hot(5),
+            vec![Spec::new(Element::I64, [1; 8])],
+            "index",
+            None,
+        ),
+    ];
+    every.into_iter().chain(some).collect()
+}

@@ -1,0 +1,265 @@
+//! Pointwise functions of one input: `y = f(x)` for each element.
+//!
+//! Each function is one row of the table below: its documentation, its formula, and for the
+//! samples the same function written another way. [`relu`], [`gelu`], [`clamp`] and the others are
+//! the constructors.
+//!
+//! # Shape
+//! `x`: any, `f32` or `f64` -> `y`: the same. In place, and a stage of fused pieces.
+//!
+//! # Gradient
+//! `dx = f'(x) * dy`, element by element; zero where a function is flat (`sign`, `step`, `floor`,
+//! `ceil`, `round`), and at kinks the derivative of the branch that the formula takes.
+//!
+//! # Numerics
+//! As PyTorch's function of the same name, in NaN, infinities and zeros too: NaN stays NaN but in
+//! [`sign`] and [`step`], which give 0 for it. For `f32`, `exp`, `expm1`, `tanh` and `erf` are off
+//! by at most 1 ulp, and the formulas over them are rounded at every step, as they are written.
+//! Parameters are rounded to the element type.
+//!
+//! # Example
+//! ```
+//! use synfire_ops::pointwise::unary::{leaky_relu, relu};
+//! use synfire_runtime::{solo::fire_once, value::Value};
+//!
+//! let x = [Value::new(&[3], &[-2.0_f32, 0.0, 3.0])];
+//! assert_eq!(fire_once(&relu(), &x)?[0].elements::<f32>(), [0.0, 0.0, 3.0]);
+//! assert_eq!(fire_once(&leaky_relu(0.5), &x)?[0].elements::<f32>(), [-1.0, 0.0, 3.0]);
+//! # Ok::<(), synfire_runtime::operator::FireError>(())
+//! ```
+
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
+
+use synfire_runtime::operator::Tolerance;
+use synfire_runtime::spec::{Dimension, Element, Spec};
+use synfire_runtime::value::Value;
+
+use crate::host::real::Real;
+use crate::sample::{Sample, Tensor, bounded_first, noise, reference};
+
+mod family; // the operator behind all rows
+pub use family::Unary;
+use family::{Parameters, Row, each};
+
+/// A row is `name(parameter = value in samples, ...) TOLERANCE: |x| formula, |x| expectation`. The
+/// formula is generic over `R: Real`, the expectation is in `f64`.
+macro_rules! rows {
+    ($($(#[$doc:meta])*
+    $name:ident($($parameter:ident = $value:expr),*) $tolerance:ident:
+        |$x:ident| $formula:expr, |$z:ident| $expected:expr;)+) => {
+        $($(#[$doc])*
+        #[must_use]
+        pub fn $name($($parameter: f64),*) -> Unary {
+            fn formula<R: Real>($x: R, [$($parameter,)* ..]: [R; 2]) -> R {
+                $formula
+            }
+            const ROW: &Row = &Row {
+                name: stringify!($name),
+                tolerance: Tolerance::$tolerance,
+                on_f32: |values, parameters| each(values, parameters, formula::<f32>),
+                on_f64: |values, parameters| each(values, parameters, formula::<f64>),
+            };
+            Unary::new(ROW, &[$($parameter),*])
+        })+
+
+        /// Every row with parameters for the samples and its expectation.
+        fn examples() -> Vec<Example> {
+            vec![$({
+                fn expected($z: f64, [$($parameter,)* ..]: Parameters) -> f64 {
+                    $expected
+                }
+                let mut parameters = [0.0; 2];
+                parameters.iter_mut().zip([$($value),*] as [f64; _]).for_each(|(p, v)| *p = v);
+                Example { operator: $name($($value),*), parameters, expected }
+            },)+]
+        }
+    };
+}
+
+rows! {
+    /// `-x`.
+    neg() EXACT: |x| -x, |x| 0.0 - x;
+    /// `|x|`.
+    abs() EXACT: |x| x.abs(), |x| x.max(-x);
+    /// -1, 0 or 1 by the sign of `x`; 0 for both zeros and for NaN.
+    sign() EXACT: |x| if x > R::of(0.0) { R::of(1.0) } else if x < R::of(0.0) { R::of(-1.0) }
+        else { R::of(0.0) },
+        |x| x.partial_cmp(&0.0).map_or(0.0, |order| f64::from(order as i8));
+    /// `e^x`.
+    exp() CLOSE: |x| x.exp(), |x| std::f64::consts::E.powf(x);
+    /// `e^x - 1`, exact near 0.
+    expm1() CLOSE: |x| x.exp_m1(), |x| x.exp() - 1.0;
+    /// The natural logarithm; NaN below 0.
+    log() CLOSE: |x| x.ln(), |x| x.log2() * std::f64::consts::LN_2;
+    /// `log(1 + x)`, exact near 0.
+    log1p() CLOSE: |x| x.ln_1p(), |x| (1.0 + x).ln();
+    /// The square root; NaN below 0.
+    sqrt() CLOSE: |x| x.sqrt(), |x| (0.5 * x.ln()).exp();
+    /// `1 / sqrt(x)`; infinite at 0, with its sign.
+    rsqrt() CLOSE: |x| R::of(1.0) / x.sqrt(),
+        |x| if x == 0.0 { x.powi(-1) } else { (-0.5 * x.ln()).exp() };
+    /// `1 / x`.
+    recip() CLOSE: |x| R::of(1.0) / x, |x| x.powi(-1);
+    /// `x * x`.
+    square() CLOSE: |x| x * x, |x| x.abs().powf(2.0);
+    /// The sine, `x` in radians.
+    sin() CLOSE: |x| x.sin(), |x| 2.0 * (0.5 * x).sin() * (0.5 * x).cos();
+    /// The cosine, `x` in radians.
+    cos() CLOSE: |x| x.cos(), |x| 1.0 - 2.0 * (0.5 * x).sin().powi(2);
+    /// The tangent, `x` in radians.
+    tan() CLOSE: |x| x.tan(), |x| x.sin() / x.cos();
+    /// The hyperbolic tangent.
+    tanh() CLOSE: |x| x.tanh(), |x| 1.0 - 2.0 / ((2.0 * x).exp() + 1.0);
+    /// `1 / (1 + e^-x)`.
+    sigmoid() CLOSE: |x| R::of(1.0) / (R::of(1.0) + (-x).exp()), |x| 0.5 + 0.5 * (0.5 * x).tanh();
+    /// `x` where it is above 0, else 0.
+    relu() EXACT: |x| if x <= R::of(0.0) { R::of(0.0) } else { x }, |x| nan_or(x, x.max(0.0));
+    /// `x` where it is above 0, else `slope * x`.
+    leaky_relu(slope = 0.25) CLOSE: |x| if x > R::of(0.0) { x } else { x * slope },
+        |x| nan_or(x, x.max(0.0) + slope * x.min(0.0));
+    /// `x` where it is above 0, else `alpha * (e^x - 1)`.
+    elu(alpha = 0.7) CLOSE: |x| if x > R::of(0.0) { x } else { alpha * x.exp_m1() },
+        |x| nan_or(x, x.max(0.0) + alpha * (x.min(0.0).exp() - 1.0));
+    /// `x * P(x)` with `P` the normal distribution: `x / 2 * (1 + erf(x / sqrt 2))`; NaN at -inf.
+    gelu() CLOSE: |x| x * R::of(0.5) * (R::of(1.0) + (x * R::of(FRAC_1_SQRT_2)).erf()),
+        |x| 0.5 * x * (1.0 + erf_by_integral(x / SQRT_2));
+    /// The approximation of [`gelu`] by `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))`.
+    gelu_tanh() CLOSE: |x| {
+        let inner = R::of(FRAC_2_SQRT_PI * FRAC_1_SQRT_2) * (x + R::of(0.044_715) * (x * x * x));
+        R::of(0.5) * x * (R::of(1.0) + inner.tanh())
+    }, |x| {
+        let inner = (8.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+        x / (1.0 + (-inner).exp())
+    };
+    /// `x / (1 + e^-x)`, also known as swish; NaN at -inf.
+    silu() CLOSE: |x| x / (R::of(1.0) + (-x).exp()), |x| x * (0.5 + 0.5 * (0.5 * x).tanh());
+    /// `log(1 + e^x)`, or `x` where that is above 20.
+    softplus() CLOSE: |x| if x > R::of(20.0) { x } else { x.exp().ln_1p() },
+        |x| nan_or(x, x.max(0.0) + (1.0 + (-x.abs()).exp()).ln());
+    /// `x * min(max(x + 3, 0), 6) / 6`; NaN at -inf.
+    hard_swish() CLOSE: |x| {
+        let gate = x + R::of(3.0);
+        let gate = if gate < R::of(0.0) { R::of(0.0) } else { gate };
+        x * (if gate > R::of(6.0) { R::of(6.0) } else { gate }) / R::of(6.0)
+    }, |x| x * (x / 6.0 + 0.5).clamp(0.0, 1.0);
+    /// The error function.
+    erf() CLOSE: |x| x.erf(), |x| erf_by_integral(x);
+    /// The largest whole number that is not above `x`.
+    floor() EXACT: |x| x.floor(), |x| -(-x).ceil();
+    /// The smallest whole number that is not below `x`.
+    ceil() EXACT: |x| x.ceil(), |x| -(-x).floor();
+    /// The nearest whole number; the even one of two.
+    round() EXACT: |x| x.round_ties_even(),
+        |x| (x.abs() + 2.0_f64.powi(52) - 2.0_f64.powi(52)).copysign(x);
+    /// `min(max(x, low), high)`: `high` where `low` is above it. Bounds are no NaN.
+    clamp(low = -0.5, high = 1.25) EXACT: |x| {
+        let raised = if x < low { low } else { x };
+        if raised > high { high } else { raised }
+    }, |x| nan_or(x, x.max(low).min(high));
+    /// 1 where `x` is above 0, else 0, for NaN too.
+    step() EXACT: |x| if x > R::of(0.0) { R::of(1.0) } else { R::of(0.0) },
+        |x| f64::from(u8::from(x > 0.0));
+    /// `factor * x`.
+    scale(factor = -1.5) CLOSE: |x| x * factor, |x| x / (1.0 / factor);
+    /// `x + offset`.
+    shift(offset = 0.75) CLOSE: |x| x + offset, |x| x - (0.0 - offset);
+    /// `x^power`; NaN for a negative `x` and a `power` that is no whole number.
+    pow_scalar(power = 3.0) CLOSE: |x| x.powf(power), |x| x.powi(power as i32);
+}
+
+/// A row for the samples.
+struct Example {
+    operator: Unary,
+    parameters: Parameters,
+    expected: fn(f64, Parameters) -> f64,
+}
+
+impl Example {
+    fn sample(&self, name: &str, x: Value) -> Sample {
+        let (expected, parameters, element) = (self.expected, self.parameters, x.element);
+        let narrow = move |y: f64| if element == Element::F32 { f64::from(y as f32) } else { y };
+        let expect = reference(move |inputs| {
+            let y = inputs[0].data.iter().map(|&x| narrow(expected(x, parameters)));
+            vec![Tensor::new(&inputs[0].extents, y.collect())]
+        });
+        Sample::new(name, self.operator.clone(), vec![x], expect)
+    }
+}
+
+/// For each row: plain in `f32` and `f64`, special values, one element, none, and more than one
+/// piece; a bounded port; integers are rejected.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
+    let special = [
+        0.0,
+        -0.0,
+        0.5,
+        1.5,
+        2.5,
+        -0.5,
+        -1.5,
+        -2.5,
+        3.0,
+        -3.0,
+        6.5,
+        -6.5,
+        20.0,
+        -20.0,
+        21.0,
+        40.0,
+        -40.0,
+        87.0,
+        -87.0,
+        1e-5,
+        -1e-5,
+        1e-20,
+        f64::INFINITY,
+        f64::NEG_INFINITY,
+        f64::NAN,
+    ];
+    let special_f32 = special.map(|x| x as f32);
+    let wide = |value: Value| {
+        let elements: Vec<f64> = value.elements::<f32>().into_iter().map(f64::from).collect();
+        Value::new(&value.extents, &elements)
+    };
+    let mut samples: Vec<Sample> = examples()
+        .iter()
+        .flat_map(|row| {
+            [
+                row.sample("plain", noise(1, &[5, 37])),
+                row.sample("plain f64", wide(noise(2, &[3, 1, 7]))),
+                row.sample("special", Value::new(&[special.len()], &special_f32)),
+                row.sample("special f64", Value::new(&[special.len()], &special)),
+                row.sample("one element", noise(3, &[])),
+                row.sample("empty", noise(4, &[0, 3])),
+                row.sample("many", noise(5, &[2, 16_411])),
+            ]
+        })
+        .collect();
+    let bounded = bounded_first(Element::F32, 9, &[2]);
+    let relu_row =
+        examples().into_iter().find(|row| format!("{:?}", row.operator).contains("relu"));
+    samples.extend(
+        relu_row.map(|row| row.sample("bounded", noise(6, &[5, 2])).with_specs(vec![bounded])),
+    );
+    let integers = Spec::new(Element::I32, [Dimension::Fixed(2)]);
+    samples.push(Sample::rejected("integers", relu(), vec![integers], "x", None));
+    samples
+}
+
+/// NaN where `x` is, else `y`.
+fn nan_or(x: f64, y: f64) -> f64 {
+    if x.is_nan() { x } else { y }
+}
+
+/// The error function by Simpson's rule; 1 beyond 6, as in `f64`.
+fn erf_by_integral(x: f64) -> f64 {
+    const INTERVALS: u32 = 1000;
+    if x.abs() > 6.0 {
+        return x.signum();
+    }
+    let width = x / f64::from(INTERVALS);
+    let density = |k: u32| (-(width * f64::from(k)).powi(2)).exp();
+    let inner: f64 = (1..INTERVALS).map(|k| density(k) * f64::from(2 + k % 2 * 2)).sum();
+    FRAC_2_SQRT_PI * (density(0) + inner + density(INTERVALS)) * width / 3.0
+}

@@ -1,0 +1,108 @@
+//! The first values of parameters and delays.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use half::{bf16, f16};
+
+use crate::define::Initial;
+use crate::fault::{Code, Fault, Stage};
+use crate::graph::{GraphData, Role};
+use crate::random::Seed;
+use crate::spec::{Element, Spec};
+use crate::value::Value;
+
+/// Values of parameters by path.
+#[derive(Clone, Debug, Default)]
+pub struct Weights(Arc<BTreeMap<String, Value>>);
+
+impl Weights {
+    /// These values and no others: once any is given, every parameter must be.
+    #[must_use]
+    pub fn new(values: BTreeMap<String, Value>) -> Self {
+        Self(Arc::new(values))
+    }
+
+    /// Whether every parameter is initialised from the seed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What does not fit the graph.
+    pub(super) fn misfits(&self, graph: &GraphData) -> Vec<Fault> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let fault = |path: &str| Fault::new(Stage::Launch, Code::Weight, path);
+        let mut faults = Vec::new();
+        for node in graph.nodes.iter().filter(|node| node.is_parameter()) {
+            let wanted = &node.outputs[0];
+            match self.0.get(&node.path) {
+                Some(value) if value.fits(wanted) => {}
+                Some(value) => faults
+                    .push(fault(&node.path).found(value.spec()).wanted(wanted).line(node.line)),
+                None => {
+                    faults.push(fault(&node.path).found("no value").wanted(wanted).line(node.line))
+                }
+            }
+        }
+        for path in self.0.keys() {
+            if !graph.index_of(path).is_some_and(|index| graph.nodes[index].is_parameter()) {
+                faults.push(fault(path).found("a value for no parameter"));
+            }
+        }
+        faults
+    }
+
+    /// The value of a parameter.
+    pub(crate) fn value(&self, graph: &GraphData, node: usize, seed: Seed) -> Value {
+        let node = &graph.nodes[node];
+        if let Some(value) = self.0.get(&node.path) {
+            return value.clone();
+        }
+        let Role::Parameter(initial) = &node.role else {
+            unreachable!("only parameters have weights")
+        };
+        self::value(initial, &node.outputs[0], seed.named(&node.path))
+            .expect("a parameter's initial value is not null")
+    }
+}
+
+/// The value of an initial token; none for null.
+pub(crate) fn value(initial: &Initial, spec: &Spec, seed: Seed) -> Option<Value> {
+    let number = |index: usize| match *initial {
+        Initial::Zeros => 0.0,
+        Initial::Constant(number) => number,
+        Initial::Uniform { bound } => bound * (2.0 * seed.uniform(index as u64) - 1.0),
+        Initial::Normal { deviation } => deviation * seed.normal(index as u64),
+        Initial::Value(_) | Initial::Null => unreachable!("handled below"),
+    };
+    match initial {
+        Initial::Null => None,
+        Initial::Value(value) => Some((**value).clone()),
+        Initial::Zeros => Some(Value::zeros(spec)),
+        _ => Some(filled(spec, number)),
+    }
+}
+
+fn filled(spec: &Spec, number: impl Fn(usize) -> f64) -> Value {
+    let (extents, count) = (spec.bounds(), spec.elements());
+    macro_rules! of {
+        ($scalar:ty, $from:expr) => {{
+            let elements: Vec<$scalar> = (0..count).map(|index| $from(number(index))).collect();
+            bytemuck::cast_slice(&elements).to_vec()
+        }};
+    }
+    let bytes: Vec<u8> = match spec.element {
+        Element::F32 => of!(f32, |x| x as f32),
+        Element::F64 => of!(f64, |x| x),
+        Element::F16 => of!(f16, f16::from_f64),
+        Element::BF16 => of!(bf16, bf16::from_f64),
+        Element::I32 => of!(i32, |x| x as i32),
+        Element::I64 => of!(i64, |x| x as i64),
+        Element::U8 => of!(u8, |x| x as u8),
+        Element::Bool => of!(u8, |x| u8::from(x != 0.0)),
+    };
+    Value::from_bytes(spec.element, &extents, bytes)
+}

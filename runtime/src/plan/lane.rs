@@ -1,0 +1,111 @@
+//! Lanes: the order of firings on each device, cut into volleys.
+
+use super::{Lane, Limits, Step, Volley};
+use crate::fault::{Code, Fault, Stage};
+use crate::graph::GraphData;
+use crate::place::Placed;
+
+/// One lane for each device that has nodes, in device order, and its volleys.
+pub(super) fn volleys(
+    placed: &Placed,
+    limits: &Limits,
+    faults: &mut Vec<Fault>,
+) -> (Vec<Lane>, Vec<Volley>) {
+    let graph = &*placed.graph.0;
+    for device in limits.orders.keys() {
+        if placed.devices.index_of(device).is_none() {
+            let fault = Fault::new(Stage::Plan, Code::UnknownDevice, device.clone());
+            faults.push(fault.found("an order for an unknown device"));
+        }
+    }
+    let (mut lanes, mut volleys) = (Vec::new(), Vec::new());
+    for device in 0..placed.devices.len() {
+        let on_device = |&&(node, _): &&(usize, u64)| placed.device_of[node] == Some(device);
+        let mut steps: Vec<Step> = graph
+            .order
+            .iter()
+            .filter(on_device)
+            .map(|&(node, times)| Step { actor: node as u32, times: times as u32 })
+            .collect();
+        if let Some(order) = limits.orders.get(placed.devices.name(device)) {
+            reorder(graph, order, &mut steps, faults);
+        }
+        if steps.is_empty() {
+            continue;
+        }
+        let lane = lanes.len() as u32;
+        let first = volleys.len() as u32;
+        let mut open: Vec<Step> = Vec::new();
+        for step in steps {
+            if starts_volley(placed, step.actor as usize) && !open.is_empty() {
+                volleys.push(Volley { lane, steps: std::mem::take(&mut open) });
+            }
+            open.push(step);
+        }
+        volleys.push(Volley { lane, steps: open });
+        lanes.push(Lane {
+            device: device as u32,
+            volleys: (first..volleys.len() as u32).collect(),
+            arena_bytes: 0,
+            arena_bound_bytes: 0,
+            scratch_bytes: 0,
+        });
+    }
+    rejoin(&mut lanes, &mut volleys);
+    (lanes, volleys)
+}
+
+/// Sources, and actors that take tokens from another lane or from outside.
+fn starts_volley(placed: &Placed, index: usize) -> bool {
+    let graph = &*placed.graph.0;
+    let node = &graph.nodes[index];
+    let mut tokens = node.inputs.iter().filter(|edge| !graph.is_constant(edge));
+    node.contract.is_source()
+        || tokens.any(|edge| placed.device_of[edge.source] != placed.device_of[index])
+}
+
+/// Sorts the steps as the user wants; every node of the device must be named once.
+fn reorder(graph: &GraphData, order: &[String], steps: &mut [Step], faults: &mut Vec<Fault>) {
+    let place =
+        |step: &Step| order.iter().position(|path| *path == graph.nodes[step.actor as usize].path);
+    let mut fault = |path: &str, found: &str| {
+        let fault = Fault::new(Stage::Plan, Code::UnknownPath, path).found(found);
+        faults.push(fault.wanted("every node of the device once"));
+    };
+    for step in steps.iter().filter(|step| place(step).is_none()) {
+        fault(&graph.nodes[step.actor as usize].path, "a node that the order leaves out");
+    }
+    for path in order {
+        let is_here = |step: &Step| graph.nodes[step.actor as usize].path == *path;
+        if !steps.iter().any(is_here) {
+            fault(path, "no such node on the device");
+        }
+    }
+    steps.sort_by_key(|step| place(step).unwrap_or(usize::MAX));
+}
+
+/// Joins volleys that share an actor: an iteration that must interleave firings is one volley.
+fn rejoin(lanes: &mut [Lane], volleys: &mut Vec<Volley>) {
+    let mut joined: Vec<Volley> = Vec::new();
+    for lane in lanes {
+        let first = joined.len();
+        for &index in &lane.volleys {
+            let volley = volleys[index as usize].clone();
+            let shares = |own: &Volley| {
+                let has = |step: &Step| own.steps.iter().any(|other| other.actor == step.actor);
+                volley.steps.iter().any(has)
+            };
+            match joined[first..].iter().position(shares) {
+                Some(earlier) => {
+                    let tail: Vec<Volley> = joined.drain(first + earlier + 1..).collect();
+                    let own = &mut joined[first + earlier];
+                    own.steps.extend(tail.into_iter().flat_map(|volley| volley.steps));
+                    own.steps.extend(volley.steps);
+                }
+                None => joined.push(volley),
+            }
+        }
+        lane.volleys = (first as u32..joined.len() as u32).collect();
+    }
+    *volleys = joined;
+}
