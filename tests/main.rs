@@ -3,6 +3,8 @@
 mod fixture; // operators whose numbers show order and loss
 
 mod checking; // faults before anything runs
+mod control; // runs under a supervisor
 mod flow; // tokens through launched plans
+mod fusion; // the same bits, fused or not
 mod planning; // orders, capacities, memory, files
 mod simulation; // thousands of schedules

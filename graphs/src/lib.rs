@@ -1,1 +1,19 @@
-//! Placeholder.
+//! Synfire: models and search loops as static dataflow graphs of actors.
+//!
+//! This package is the facade: it brings the runtime, the operators and the sensors together with
+//! blocks, models, data and reports, and it is the `synfire` command.
+#![forbid(unsafe_code)]
+
+pub use synfire_ops as ops;
+pub use synfire_runtime as runtime;
+pub use synfire_sensors as sensors;
+
+pub mod prelude; // what a program that defines and runs a graph needs
+pub mod blocks; // pieces that models share
+pub mod models; // one file for each model
+pub mod data; // where examples come from
+pub mod weights; // parameters in files
+pub mod report; // pictures and tables
+pub mod bench; // what things cost
+pub mod machine; // the devices of this machine
+pub mod cli; // the `synfire` command

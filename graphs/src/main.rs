@@ -1,2 +1,12 @@
 //! The `synfire` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+use synfire_runtime::observe::Allocations;
+
+#[global_allocator]
+static ALLOCATIONS: Allocations = Allocations::new();
+
+fn main() -> ExitCode {
+    synfire::cli::main(&ALLOCATIONS)
+}

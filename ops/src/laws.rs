@@ -70,7 +70,7 @@ pub fn device(sample: &Sample, device: &Device) -> Result<Verdict, String> {
     let Sample { operator, specs, .. } = sample;
     let outputs = operator.shape(specs).map_err(|error| format!("rejected: {error}"))?;
     let constant = vec![false; specs.len()];
-    let ports = Specs { inputs: specs, outputs: &outputs, constant: &constant };
+    let ports = Specs { inputs: specs, outputs: &outputs, constant: &constant, cores: 1 };
     match operator.kernel(device.target(), &ports) {
         Err(KernelError::Absent) => return Ok(Verdict::Absent),
         Err(error) => return Err(error.to_string()),
@@ -205,7 +205,8 @@ fn close_by(found: &Tensor, expected: &Tensor, distance: f64) -> Result<(), Stri
     }
     for (index, (a, b)) in found.data.iter().zip(&expected.data).enumerate() {
         let same = a == b || (a.is_nan() && b.is_nan());
-        if !same && !((a - b).abs() <= distance) {
+        let near = (a - b).abs() <= distance;
+        if !(same || near) {
             return Err(format!("element {index} is {a:e}, expected {b:e}"));
         }
     }

@@ -11,6 +11,7 @@ pub mod host; // what host kernels share
 
 mod catalog; // the `operators!` list macro
 mod require; // what shape rules demand
+pub mod window; // parameters of convolutions and pools
 
 pub use catalog::Entry;
 
@@ -22,5 +23,7 @@ catalog::operators! {
     pointwise: unary;
     broadcast: binary, select, cast;
     reduce: reduction, arg;
-    normalize: softmax;
+    dense: matmul, linear, conv2d, conv_transpose2d;
+    pool: max_pool2d, avg_pool2d;
+    normalize: softmax, batch_norm;
 }

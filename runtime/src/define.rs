@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fault::{Code, Fault, Line, Stage};
 use crate::operator::{Operator, SpecError};
-use crate::spec::Spec;
+use crate::spec::{BYTES_MAX, RANK_MAX, Spec};
 use crate::token::BOUNDED_MAX;
 use crate::value::Value;
 
@@ -54,6 +54,9 @@ pub enum Initial {
     /// No value: what depends on it gives null. Not for parameters.
     Null,
 }
+
+/// The largest number of initial tokens on one edge; far more than any model keeps.
+pub(crate) const DELAY_MAX: usize = 1 << 20;
 
 /// What a draft's node is.
 #[derive(Clone, Debug)]
@@ -139,7 +142,8 @@ impl Draft {
         };
         if let Some(found) = fault {
             let fault = Fault::new(Stage::Define, Code::Initial, self.path(name)).found(found);
-            self.faults.push(fault.wanted(&spec).line(Line::here()));
+            let fault = fault.wanted(&spec).line(Line::here());
+            self.faults.push(fault.hint("a parameter has a first value of its own fixed spec"));
         }
         self.add(name, Kind::Parameter(initial), Vec::new(), vec![spec])
     }
@@ -182,14 +186,17 @@ impl Draft {
     #[track_caller]
     pub fn close(&mut self, feedback: Feedback, wire: Wire) {
         if feedback.draft != self.id || wire.draft != self.id {
-            return self.foreign("close");
+            return self.foreign(self.path("close"));
         }
+        let path = self.nodes[feedback.node as usize].path.clone();
+        self.absent(&path, wire);
         let found = self.known(wire);
         let node = &mut self.nodes[feedback.node as usize];
         let fault = Fault::new(Stage::Define, Code::Feedback, node.path.clone());
         if !node.inputs.is_empty() {
             let fault = fault.found("a feedback closed twice").wanted("one source");
-            self.faults.push(fault.line(Line::here()).line(node.line));
+            let fault = fault.line(Line::here()).line(node.line);
+            self.faults.push(fault.hint("open one feedback for each source"));
             return;
         }
         node.inputs.push(wire);
@@ -242,10 +249,10 @@ impl Draft {
         let mut outputs = Vec::new();
         if found != wanted {
             let names: Vec<_> = contract.inputs.iter().map(|port| port.name.as_str()).collect();
-            let fault = Fault::new(Stage::Define, Code::InputCount, self.path(name));
+            let fault = Fault::new(Stage::Define, Code::InputCount, self.next(&self.path(name)));
             let fault = fault.found(format!("{found} inputs"));
             let fault = fault.wanted(format!("{wanted}: {}", names.join(", ")));
-            self.faults.push(fault.line(Line::here()));
+            self.faults.push(fault.line(Line::here()).hint("give one wire for each input"));
         } else if specs.len() == found {
             match operator.shape(&specs) {
                 Ok(specs) => outputs = specs,
@@ -267,7 +274,7 @@ impl Draft {
             Some(dimension) => format!("{}, dimension {dimension}", error.port),
             None => error.port.clone(),
         };
-        let fault = Fault::new(Stage::Check, Code::Shape, self.path(name)).port(port);
+        let fault = Fault::new(Stage::Check, Code::Shape, self.next(&self.path(name))).port(port);
         let mut fault = fault.found(error.found).wanted(error.wanted).line(Line::here());
         let index = ports.iter().position(|port| port.name == error.port);
         if let Some(wire) = index.and_then(|index| inputs.get(index)) {
@@ -278,21 +285,24 @@ impl Draft {
 
     #[track_caller]
     fn add(&mut self, name: &str, kind: Kind, inputs: Vec<Wire>, outputs: Vec<Spec>) -> Wire {
-        if inputs.iter().any(|wire| wire.draft != self.id) {
-            self.foreign(name);
-        }
-        let inputs = inputs.into_iter().filter(|wire| wire.draft == self.id).collect();
         let is_named = !matches!(kind, Kind::Operator(_) | Kind::Delay { .. });
         let path = self.unique(name, is_named);
+        if inputs.iter().any(|wire| wire.draft != self.id) {
+            self.foreign(path.clone());
+        }
+        let inputs: Vec<Wire> = inputs.into_iter().filter(|wire| wire.draft == self.id).collect();
+        for &wire in &inputs {
+            self.absent(&path, wire);
+        }
         for spec in &outputs {
             let bounded = spec.dimensions.iter().filter(|d| d.is_bounded()).count();
             if !spec.fits() || bounded > BOUNDED_MAX {
                 let fault = Fault::new(Stage::Check, Code::TooLarge, path.clone()).found(spec);
                 let wanted = format!(
-                    "at most {} dimensions, {BOUNDED_MAX} of them bounded, in addressable memory",
-                    crate::spec::RANK_MAX
+                    "at most {RANK_MAX} dimensions, {BOUNDED_MAX} of them bounded, {BYTES_MAX} bytes"
                 );
-                self.faults.push(fault.wanted(wanted).line(Line::here()));
+                let fault = fault.wanted(wanted).line(Line::here());
+                self.faults.push(fault.hint("join dimensions, or split the stream"));
             }
         }
         let outputs = if outputs.iter().all(Spec::fits) { outputs } else { Vec::new() };
@@ -302,10 +312,24 @@ impl Draft {
     }
 
     #[track_caller]
-    fn foreign(&mut self, name: &str) {
-        let fault = Fault::new(Stage::Define, Code::ForeignHandle, self.path(name));
+    fn foreign(&mut self, path: String) {
+        let fault = Fault::new(Stage::Define, Code::ForeignHandle, path);
         let fault = fault.found("a handle of another draft").wanted("a handle of this draft");
-        self.faults.push(fault.line(Line::here()));
+        self.faults.push(fault.line(Line::here()).hint("build both ends with one draft"));
+    }
+
+    /// Notes a wire that no output gives: `apply` of an operator without outputs.
+    #[track_caller]
+    fn absent(&mut self, path: &str, wire: Wire) {
+        let source = &self.nodes[wire.node as usize];
+        let Kind::Operator(operator) = &source.kind else { return };
+        if (wire.port as usize) < operator.contract().outputs.len() {
+            return;
+        }
+        let fault = Fault::new(Stage::Define, Code::InputCount, path);
+        let fault = fault.found(format!("a wire of {}, which has no output", source.path));
+        let fault = fault.wanted("an output").line(Line::here()).line(source.line);
+        self.faults.push(fault.hint("an operator without outputs ends its stream"));
     }
 
     fn path(&self, name: &str) -> String {
@@ -321,9 +345,9 @@ impl Draft {
     #[track_caller]
     fn unique(&mut self, name: &str, must_be_new: bool) -> String {
         let path = self.path(name);
-        let count = self.names.entry(path.clone()).or_insert(0);
-        *count += 1;
-        if *count == 1 {
+        let unique = self.next(&path);
+        *self.names.entry(path.clone()).or_insert(0) += 1;
+        if unique == path {
             return path;
         }
         if must_be_new {
@@ -331,8 +355,14 @@ impl Draft {
             let fault = fault.found("a name given before").wanted("one name for each");
             self.faults.push(fault.line(Line::here()).hint("open a scope or rename it"));
         }
-        let numbered = format!("{path}_{count}");
-        self.names.insert(numbered.clone(), 1);
-        numbered
+        self.names.insert(unique.clone(), 1);
+        unique
+    }
+
+    /// The path that the next node called `path` gets: `path` itself, or numbered.
+    fn next(&self, path: &str) -> String {
+        let Some(&count) = self.names.get(path) else { return path.to_owned() };
+        let mut numbers = (count + 1..).map(|number| format!("{path}_{number}"));
+        numbers.find(|name| !self.names.contains_key(name)).expect("a draft has few nodes")
     }
 }

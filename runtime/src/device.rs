@@ -73,6 +73,15 @@ impl Device {
         }
     }
 
+    /// The size of its crew.
+    #[must_use]
+    pub fn cores(&self) -> usize {
+        match self {
+            Self::Cpu(device) => device.cores.len().max(1),
+            Self::Accelerator(_) => 1,
+        }
+    }
+
     /// Whether its registers lie in host memory.
     #[must_use]
     pub fn is_host(&self) -> bool {

@@ -10,9 +10,6 @@ use crate::device::Buffer;
 use crate::spec::{Extents, Scalar, Spec};
 use crate::token::{Stamp, State};
 
-/// The largest number of outputs of an operator.
-pub const OUTPUTS_MAX: usize = 16;
-
 /// One firing of a kernel.
 pub struct Firing<'a> {
     pub(crate) inputs: &'a [Port],
@@ -20,23 +17,53 @@ pub struct Firing<'a> {
     pub(crate) crew: &'a Crew,
     pub(crate) scratch: Option<&'a mut [u8]>,
     pub(crate) index: u64,
-    /// Next token of each output that has not been taken yet.
-    next: [u32; OUTPUTS_MAX],
+    pair: InPlace,
+    /// The first output token that has not been taken yet: outputs are taken in order.
+    next: u64,
+}
+
+/// The input and output of an actor that are one place, if any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct InPlace(Option<(u16, u16)>);
+
+impl InPlace {
+    /// Finds the pair.
+    pub(crate) fn of(inputs: &[Port], outputs: &[Port]) -> Self {
+        let mut pair = None;
+        for (input, from) in inputs.iter().enumerate() {
+            for (output, to) in outputs.iter().enumerate() {
+                if from.is_same_place(to) {
+                    assert!(pair.is_none(), "an actor has at most one in-place pair");
+                    pair = Some((input as u16, output as u16));
+                }
+            }
+        }
+        Self(pair)
+    }
+
+    #[inline]
+    fn input(self) -> Option<usize> {
+        self.0.map(|(input, _)| input as usize)
+    }
+
+    #[inline]
+    fn output(self) -> Option<usize> {
+        self.0.map(|(_, output)| output as usize)
+    }
 }
 
 impl<'a> Firing<'a> {
     /// # Safety
     /// For `'a` the caller holds every slot of `inputs` for reading and every slot of `outputs`
-    /// alone, but for in-place pairs, which it holds alone as a pair.
+    /// alone, but for the in-place pair, which it holds alone as a pair. `pair` is that of the ports.
+    #[inline]
     pub(crate) unsafe fn new(
-        inputs: &'a [Port],
-        outputs: &'a [Port],
+        (inputs, outputs, pair): (&'a [Port], &'a [Port], InPlace),
         crew: &'a Crew,
         scratch: &'a mut [u8],
         index: u64,
     ) -> Self {
-        let scratch = Some(scratch);
-        Self { inputs, outputs, crew, scratch, index, next: [0; OUTPUTS_MAX] }
+        Self { inputs, outputs, crew, scratch: Some(scratch), index, pair, next: 0 }
     }
 
     /// The number of this firing, from 0: the key of counter-based random numbers.
@@ -90,17 +117,15 @@ impl<'a> Firing<'a> {
     pub fn input_token(&self, input: usize, token: u32) -> View<'a> {
         let port = &self.inputs[input];
         assert!(token < port.rate.max(1), "a firing sees as many tokens as its rate");
-        assert!(
-            !self.outputs.iter().any(|output| output.is_same_place(port)),
-            "input {input} is written in place: take it as a pair"
-        );
+        assert!(self.pair.input() != Some(input), "an input written in place is taken as a pair");
         View { port, token }
     }
 
     /// The (first) token of output `output`, to be written.
     ///
     /// # Panics
-    /// When taken twice, or when it shares its place with an input (use [`Firing::pair`]).
+    /// When taken twice or out of order, or when it shares its place with an input (use
+    /// [`Firing::pair`]).
     #[inline]
     pub fn output(&mut self, output: usize) -> ViewMut<'a> {
         self.output_token(output, 0)
@@ -114,10 +139,7 @@ impl<'a> Firing<'a> {
     pub fn output_token(&mut self, output: usize, token: u32) -> ViewMut<'a> {
         let port = &self.outputs[output];
         assert!(token < port.rate, "a firing writes as many tokens as its rate");
-        assert!(
-            !self.inputs.iter().any(|input| input.is_same_place(port)),
-            "output {output} is written in place: take it as a pair"
-        );
+        assert!(self.pair.output() != Some(output), "an output in place is taken as a pair");
         self.take(output, token);
         ViewMut { port, token }
     }
@@ -131,16 +153,20 @@ impl<'a> Firing<'a> {
         self.take(output, 0);
         let (from, to) = (&self.inputs[input], &self.outputs[output]);
         let to_view = ViewMut { port: to, token: 0 };
-        if from.is_same_place(to) {
+        if self.pair.0 == Some((input as u16, output as u16)) {
+            to.share_extents(from);
             Pair::Same(to_view)
         } else {
+            assert!(self.pair.0.is_none(), "another pair of this actor is in place");
             Pair::Distinct(View { port: from, token: 0 }, to_view)
         }
     }
 
+    #[inline]
     fn take(&mut self, output: usize, token: u32) {
-        assert!(token >= self.next[output], "each output token is taken once, in order");
-        self.next[output] = token + 1;
+        let place = (output as u64) << 32 | u64::from(token);
+        assert!(place >= self.next, "output tokens are taken once, in order of output and token");
+        self.next = place + 1;
     }
 
     /// Publishes null instead of a value on `output`: a branch not taken.
@@ -224,8 +250,8 @@ impl<'a> View<'a> {
     #[must_use]
     #[inline]
     pub fn elements<T: Scalar>(&self) -> &'a [T] {
-        assert!(T::ELEMENTS.contains(&self.port.spec.element), "{} elements", self.port.spec);
-        bytemuck::cast_slice(self.bytes())
+        // SAFETY: the firing holds this slot for reading for `'a`.
+        unsafe { self.port.elements(self.token) }
     }
 
     /// The accelerator's buffer of this token.
@@ -285,8 +311,8 @@ impl<'a> ViewMut<'a> {
     #[must_use]
     #[inline]
     pub fn elements<T: Scalar>(&mut self) -> &mut [T] {
-        assert!(T::ELEMENTS.contains(&self.port.spec.element), "{} elements", self.port.spec);
-        bytemuck::cast_slice_mut(self.bytes())
+        // SAFETY: as for `bytes`.
+        unsafe { self.port.elements_mut(self.token) }
     }
 
     /// The accelerator's buffer of this token.

@@ -31,8 +31,10 @@ pub(crate) enum Role {
     Feed,
     Outlet,
     Parameter(Initial),
-    /// Moves tokens between memories; only `place` adds these.
-    Copy,
+    /// Moves tokens to the memory of a device, or of the host; only `place` adds these.
+    Copy {
+        to: Option<usize>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -77,7 +79,7 @@ impl Node {
             Role::Feed => "feed".into(),
             Role::Outlet => "outlet".into(),
             Role::Parameter(_) => "parameter".into(),
-            Role::Copy => "copy".into(),
+            Role::Copy { .. } => "copy".into(),
         }
     }
 }

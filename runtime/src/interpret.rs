@@ -71,7 +71,7 @@ impl<'a> Interpreter<'a> {
                 Role::Outlet => {
                     outlets.insert(node.path.clone(), Vec::new());
                 }
-                Role::Copy => {}
+                Role::Copy { .. } => {}
             }
             solos.push(solo);
         }
@@ -106,7 +106,7 @@ impl<'a> Interpreter<'a> {
                 let stream = self.outlets.get_mut(&node.path).expect("every outlet has a stream");
                 stream.extend(inputs);
             }
-            Role::Copy => self.give(index, inputs),
+            Role::Copy { .. } => self.give(index, inputs),
             _ => {
                 let solo = self.solos[index].as_mut().expect("operators have a kernel");
                 match solo.fire(&inputs, &self.crew) {

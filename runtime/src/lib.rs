@@ -19,10 +19,12 @@ pub mod define; // a draft
 mod check; // a draft becomes a graph
 pub mod graph; // checked and immutable
 pub mod place; // devices and copies
+pub mod balance; // nodes moved by measured cost
 pub mod plan; // lanes, volleys, registers, bytes
 mod format; // the file format of plans
 pub mod launch; // memory, ports, lanes and threads
 pub mod run; // a launched plan
+pub mod control; // Runs as actix actors
 pub mod observe; // counters, distributions, traces
 
 pub mod solo; // one operator alone

@@ -5,6 +5,7 @@
 //! is timed, and none at all when sampling is off. Observing never changes results.
 
 mod report; // tables, JSON
+mod allocations; // what was really taken
 pub(crate) mod trace; // Chrome and Perfetto trace files
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,12 +18,13 @@ use crate::actor::ring::Ring;
 use crate::clock::Clock;
 use crate::token::State;
 
+pub use allocations::Allocations;
 pub use report::{ActorReport, LaneReport, LinkReport, Report};
 
 /// How closely to look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampling {
-    /// Time one firing of each actor in this many; 0 never.
+    /// Time one firing of each actor in this many, rounded up to a power of two; 0 never.
     pub every: u64,
     /// How many timed firings each lane keeps for a trace file; the last ones win.
     pub trace_events: usize,
@@ -62,7 +64,8 @@ impl Counter {
 pub(crate) struct ActorMeter {
     /// Index in the plan.
     pub(crate) index: usize,
-    pub(crate) fired: Counter,
+    /// Its volley's place in the lane.
+    pub(crate) volley: usize,
     pub(crate) null: Counter,
     pub(crate) poisoned: Counter,
     pub(crate) failed: Counter,
@@ -73,6 +76,8 @@ pub(crate) struct ActorMeter {
 pub(crate) struct LaneMeter {
     pub(crate) device: String,
     pub(crate) actors: Vec<ActorMeter>,
+    /// Whole iterations of each volley.
+    pub(crate) volleys: Vec<Counter>,
     /// Firings that were timed, in nanoseconds; empty when sampling is off.
     pub(crate) durations: Mutex<Vec<Histogram<u32>>>,
     pub(crate) busy_ns: Counter,
@@ -82,21 +87,27 @@ pub(crate) struct LaneMeter {
 }
 
 impl LaneMeter {
-    pub(crate) fn new(device: &str, actors: &[usize], sampling: Sampling) -> Self {
+    /// Meters of these actors, each with the place of its volley.
+    pub(crate) fn new(
+        device: &str,
+        (actors, volleys): (&[usize], &[usize]),
+        sampling: Sampling,
+    ) -> Self {
         let timed = if sampling.every == 0 { 0 } else { actors.len() };
-        let meter = |&index: &usize| ActorMeter { index, ..ActorMeter::default() };
+        let meter = |(&index, &volley): (&usize, &usize)| ActorMeter {
+            index,
+            volley,
+            ..ActorMeter::default()
+        };
+        let count = volleys.iter().max().map_or(0, |last| last + 1);
         Self {
             device: device.to_owned(),
-            actors: actors.iter().map(meter).collect(),
+            actors: actors.iter().zip(volleys).map(meter).collect(),
+            volleys: (0..count).map(|_| Counter::default()).collect(),
             durations: Mutex::new((0..timed).map(|_| durations()).collect()),
             trace: Mutex::new(Vec::with_capacity(sampling.trace_events)),
             ..Self::default()
         }
-    }
-
-    #[inline]
-    pub(crate) fn fired(&self, actor: usize) {
-        self.actors[actor].fired.add(1);
     }
 
     pub(crate) fn skipped(&self, actor: usize, state: State) {
@@ -131,18 +142,21 @@ pub(crate) struct TraceEvent {
 pub(crate) struct Tracer {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sampling: Sampling,
+    /// Firings whose number has none of these bits are timed.
+    mask: u64,
     kept: usize,
 }
 
 impl Tracer {
     /// None when nothing is to be timed.
     pub(crate) fn new(clock: Arc<dyn Clock>, sampling: Sampling) -> Option<Self> {
-        (sampling.every > 0).then_some(Self { clock, sampling, kept: 0 })
+        let mask = sampling.every.next_power_of_two() - 1;
+        (sampling.every > 0).then_some(Self { clock, sampling, mask, kept: 0 })
     }
 
     #[inline]
     pub(crate) fn samples(&self, firing: u64) -> bool {
-        firing.is_multiple_of(self.sampling.every)
+        firing & self.mask == 0
     }
 
     #[inline]
@@ -154,8 +168,7 @@ impl Tracer {
     pub(crate) fn fired(
         &mut self,
         meter: &LaneMeter,
-        own: usize,
-        actor: usize,
+        (own, actor): (usize, usize),
         sequence: u64,
         start_ns: u64,
     ) {

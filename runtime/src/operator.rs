@@ -53,6 +53,8 @@ pub struct Specs<'a> {
     /// For each input, whether it is a constant of the run: a parameter, there before the first
     /// firing and never changed. A kernel may pack it in [`Kernel::prepare`].
     pub constant: &'a [bool],
+    /// The most cores that a firing may have ([`crate::crew::Crew::size`]); at least one.
+    pub cores: usize,
 }
 
 /// A typed inlet or outlet of an operator.

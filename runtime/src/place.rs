@@ -118,6 +118,12 @@ impl Placed {
         &self.graph
     }
 
+    /// The devices that it is placed on.
+    #[must_use]
+    pub fn devices(&self) -> &Devices {
+        &self.devices
+    }
+
     /// Path and device of every placed node, in order.
     pub fn placement(&self) -> impl Iterator<Item = (&str, &str)> {
         let nodes = self.graph.0.nodes.iter().zip(&self.device_of);
@@ -134,12 +140,13 @@ pub fn place(graph: &Graph, devices: &Devices, wishes: &Placement) -> Result<Pla
     let data = &*graph.0;
     if devices.is_empty() {
         let fault = Fault::new(Stage::Place, Code::UnknownDevice, "").found("no devices");
-        return Err(fault.wanted("at least one").into());
+        return Err(fault.wanted("at least one").hint("begin with `Devices::cpu`").into());
     }
     for (path, _) in &wishes.rules {
         if !data.nodes.iter().any(|node| is_under(&node.path, path)) {
             let fault = Fault::new(Stage::Place, Code::UnknownPath, path.clone());
-            faults.push(fault.found("no node at or below this path").wanted(near(data, path)));
+            let fault = fault.found("no node at or below this path").wanted(near(data, path));
+            faults.push(fault.hint("`Graph` prints every path"));
         }
     }
     let mut device_of: Vec<Option<usize>> = vec![None; data.nodes.len()];
@@ -154,7 +161,8 @@ pub fn place(graph: &Graph, devices: &Devices, wishes: &Placement) -> Result<Pla
         if device.is_none() {
             let known: Vec<&str> = devices.iter().map(|(name, _)| name).collect();
             let fault = Fault::new(Stage::Place, Code::UnknownDevice, node.path.clone());
-            faults.push(fault.found(name).wanted(known.join(" or ")).line(node.line));
+            let fault = fault.found(name).wanted(known.join(" or ")).line(node.line);
+            faults.push(fault.hint("add the device to `Devices`, or place the node elsewhere"));
         }
     }
     Faults::or(std::mem::take(&mut faults), || ())?;
@@ -169,7 +177,7 @@ pub fn place(graph: &Graph, devices: &Devices, wishes: &Placement) -> Result<Pla
         }
     }
     let mut placed = GraphData { nodes, order: Vec::new() };
-    placed.order = schedule::iteration(&placed).map_err(Faults::from)?;
+    placed.order = schedule::iteration(&placed, &mut faults);
     let graph = Graph(Arc::new(placed));
     Faults::or(faults, || Placed { graph, devices: devices.clone(), device_of, copies })
 }
@@ -260,7 +268,7 @@ fn insert_copies(
                     to: name(destination).to_owned(),
                     bytes: nodes[source].outputs[port].bytes(),
                 });
-                nodes.push(copy_node(nodes, source, port, name(destination)));
+                nodes.push(copy_node(nodes, source, port, (destination, name(destination))));
                 // A copy to the host still runs on the accelerator's lane.
                 device_of.push(Some(lane));
                 nodes.len() - 1
@@ -272,14 +280,19 @@ fn insert_copies(
     notes
 }
 
-fn copy_node(nodes: &[Node], source: usize, port: usize, to: &str) -> Node {
+fn copy_node(
+    nodes: &[Node],
+    source: usize,
+    port: usize,
+    (to, name): (Option<usize>, &str),
+) -> Node {
     let origin = &nodes[source];
     let spec = origin.outputs[port].clone();
     let rate = u64::from(origin.contract.outputs[port].rate);
     let specs = [spec];
     Node {
-        path: format!("{}/copy to {to}", origin.path),
-        role: Role::Copy,
+        path: format!("{}/copy of {} to {name}", origin.path, origin.contract.outputs[port].name),
+        role: Role::Copy { to },
         contract: Contract::new("copy").input("in").output("out"),
         inputs: vec![Edge { source, port, initial: Vec::new() }],
         metadata: Metadata::streaming(&specs, &specs, Axes::pointwise(&specs, &specs)),

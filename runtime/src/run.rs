@@ -57,6 +57,8 @@ pub struct Failure {
     pub cause: String,
 }
 
+impl std::error::Error for Failure {}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { node, firing, sequence, cause } = self;
@@ -81,6 +83,19 @@ pub enum RunError {
     /// A lane itself panicked: a bug of Synfire.
     #[error("a lane ended by {0}; please report this")]
     Lane(String),
+}
+
+/// One firing that was timed, stages included.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimedFiring {
+    /// Node path of the actor that fired.
+    pub path: String,
+    /// Sequence of its youngest input.
+    pub sequence: u64,
+    /// When it began, nanoseconds of the run's clock.
+    pub start_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
 }
 
 /// Failures that are kept with their text; later ones are only counted.
@@ -275,6 +290,24 @@ impl Run {
     #[must_use]
     pub fn trace(&self) -> String {
         trace::chrome(&self.data, self.meters.iter().map(|meter| &**meter))
+    }
+
+    /// The timed firings that were kept, by lane and time: exact where distributions are not.
+    #[must_use]
+    pub fn timed(&self) -> Vec<TimedFiring> {
+        let mut timed = Vec::new();
+        for meter in &self.meters {
+            let events = meter.trace.lock();
+            let first = timed.len();
+            timed.extend(events.iter().map(|event| TimedFiring {
+                path: self.data.actors[event.actor as usize].path.clone(),
+                sequence: event.sequence,
+                start_ns: event.start_ns,
+                end_ns: event.end_ns,
+            }));
+            timed[first..].sort_by_key(|event| event.start_ns);
+        }
+        timed
     }
 
     /// Whether every lane has ended: nothing more will come out.

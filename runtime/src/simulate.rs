@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::actor::lane::{Lane, Polled};
 use crate::clock::{Clock, VirtualClock};
-use crate::fault::Faults;
+use crate::fault::{Code, Fault, Faults, Stage};
 use crate::interpret::Streams;
 use crate::launch::{Options, assemble};
 use crate::observe::{LaneMeter, Report};
@@ -84,6 +84,7 @@ pub fn simulate(
     options: &Options,
     simulation: &Simulation,
 ) -> Result<Outcome, SimulateError> {
+    misfits(plan, &simulation.feeds)?;
     let clock = Arc::new(VirtualClock::default());
     let options = Options { clock: clock.clone(), ..options.clone() };
     let assembly = assemble(plan, &options, simulation.inject.clone())?;
@@ -247,9 +248,22 @@ fn feed_turn(feed: &mut Feed, left: &mut std::vec::IntoIter<Option<crate::value:
         }
         Err(FeedError::Full) => Turn::Waits,
         Err(FeedError::Closed) => Turn::Ended,
-        Err(FeedError::Misfit { .. }) => {
-            left.next();
-            Turn::Moved
+        Err(FeedError::Misfit { .. }) => unreachable!("streams were held against their feeds"),
+    }
+}
+
+/// Streams for feeds that do not exist, and values that are no tokens of their feed.
+fn misfits(plan: &Plan, streams: &Streams) -> Result<(), Faults> {
+    let mut faults = Vec::new();
+    for (path, stream) in streams {
+        let fault = Fault::new(Stage::Launch, Code::Option, path.clone());
+        match plan.placed.graph().feeds().find(|(own, _)| own == path) {
+            None => faults.push(fault.found("a stream for no feed").wanted("the path of a feed")),
+            Some((_, spec)) => {
+                let misfit = stream.iter().flatten().find(|value| !value.fits(spec));
+                faults.extend(misfit.map(|value| fault.found(value.spec()).wanted(spec)));
+            }
         }
     }
+    Faults::or(faults, || ())
 }

@@ -10,11 +10,14 @@ use crate::actor::register::{ALIGNMENT, Block, Headers, Payload, Port};
 use crate::actor::ring::Slot;
 use crate::crew::Crew;
 use crate::device::{Accelerator, Device, Target};
-use crate::firing::Firing;
+use crate::firing::{Firing, InPlace};
 use crate::operator::{FireError, Kernel, Operator, Routing, Specs};
 use crate::spec::Spec;
 use crate::token::{State, Token};
 use crate::value::Value;
+
+/// The largest crew that may fire an operator alone.
+pub const CREW_MAX: usize = 4;
 
 /// An operator with its kernel and private registers.
 pub struct Solo {
@@ -74,11 +77,13 @@ impl Solo {
         let outputs = operator.shape(specs).map_err(FireError::failed)?;
         let constant: Vec<bool> = (0..specs.len()).map(|i| constants.contains(&i)).collect();
         let target = accelerator.as_deref().map_or(Target::Host, Target::Accelerator);
+        let (inputs, constant) = (specs, &constant[..]);
+        let ports = Specs { inputs, outputs: &outputs, constant, cores: CREW_MAX };
         let kernel = operator
-            .kernel(target, &Specs { inputs: specs, outputs: &outputs, constant: &constant })
+            .kernel(target, &ports)
             .map_err(|error| FireError::failed(format!("{}: {error}", contract.name)))?;
         let register = |spec: &Spec, rate: u32| match &accelerator {
-            None => Ok(on_host(spec, rate)),
+            None => on_host(spec, rate),
             Some(accelerator) => on_accelerator(&**accelerator, spec, rate),
         };
         let inputs = specs.iter().zip(&contract.inputs).enumerate().map(|(index, (spec, port))| {
@@ -104,11 +109,15 @@ impl Solo {
     ///
     /// # Errors
     /// When a value does not fit its port or the kernel fails.
+    ///
+    /// # Panics
+    /// When the crew is larger than [`CREW_MAX`].
     pub fn fire(
         &mut self,
         inputs: &[Option<Value>],
         crew: &Crew,
     ) -> Result<Vec<Option<Value>>, FireError> {
+        assert!(crew.size() <= CREW_MAX, "scratch memory is planned for {CREW_MAX} cores");
         let mut values = inputs.iter();
         let mut null = false;
         for (index, port) in self.inputs.iter().enumerate() {
@@ -133,14 +142,21 @@ impl Solo {
             let scratch = &mut self.scratch[start..start + bytes];
             if !self.prepared {
                 // SAFETY: `self` owns all ports, and nothing else holds a slot of them.
-                let mut firing =
-                    unsafe { Firing::new(&self.inputs, &self.outputs, crew, scratch, 0) };
+                let mut firing = unsafe {
+                    Firing::new((&self.inputs, &self.outputs, InPlace::default()), crew, scratch, 0)
+                };
                 self.kernel.prepare(&mut firing)?;
                 self.prepared = true;
             }
             // SAFETY: as above; the firing before has ended.
-            let mut firing =
-                unsafe { Firing::new(&self.inputs, &self.outputs, crew, scratch, self.firings) };
+            let mut firing = unsafe {
+                Firing::new(
+                    (&self.inputs, &self.outputs, InPlace::default()),
+                    crew,
+                    scratch,
+                    self.firings,
+                )
+            };
             self.kernel.fire(&mut firing)?;
         }
         self.firings += 1;
@@ -164,10 +180,10 @@ pub fn fire_once(operator: &dyn Operator, inputs: &[Value]) -> Result<Vec<Value>
 }
 
 /// A private register of as many slots as one firing needs.
-fn on_host(spec: &Spec, rate: u32) -> Port {
+fn on_host(spec: &Spec, rate: u32) -> Result<Port, FireError> {
     let stride = spec.bytes().next_multiple_of(ALIGNMENT).max(ALIGNMENT);
-    let block = Arc::new(Block::new(stride * rate.max(1) as usize));
-    port(spec, Payload::Host { block, offset: 0, stride }, rate)
+    let block = Block::new(stride * rate.max(1) as usize).map_err(FireError::Failed)?;
+    Ok(port(spec, Payload::Host { block: Arc::new(block), offset: 0, stride }, rate))
 }
 
 /// The same in an accelerator's memory.

@@ -3,7 +3,8 @@
 //! A dimension is fixed (`n`) or bounded (`up to n`). Registers are sized for the bound, each token
 //! carries its actual extents, so memory is exact before a run and yet a point cloud may vary.
 //!
-//! Invariants: a checked [`Spec`] has at most [`RANK_MAX`] dimensions and its bytes fit `isize`.
+//! Invariants: a checked [`Spec`] has at most [`RANK_MAX`] dimensions, [`BYTES_MAX`] bytes, and
+//! bounds that a token can say in 32 bits.
 
 use std::fmt;
 
@@ -11,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 /// The largest number of dimensions a port may have.
 pub const RANK_MAX: usize = 8;
+
+/// The largest number of bytes that a token may have: 1 TiB, so that sums over a plan fit 64 bits.
+pub const BYTES_MAX: usize = 1 << 40;
 
 /// The element types of the data plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -202,9 +206,10 @@ impl Spec {
     /// Whether rank and size stay inside what registers can hold.
     pub(crate) fn fits(&self) -> bool {
         let bytes = self.dimensions.iter().try_fold(self.element.bytes(), |bytes, dimension| {
-            bytes.checked_mul(dimension.bound()).filter(|&n| isize::try_from(n).is_ok())
+            bytes.checked_mul(dimension.bound()).filter(|&n| n <= BYTES_MAX)
         });
-        self.rank() <= RANK_MAX && bytes.is_some()
+        let sayable = |d: &Dimension| !d.is_bounded() || u32::try_from(d.bound()).is_ok();
+        self.rank() <= RANK_MAX && bytes.is_some() && self.dimensions.iter().all(sayable)
     }
 }
 
@@ -276,6 +281,7 @@ mod tests {
     fn absurd_sizes_do_not_fit() {
         assert!(!Spec::f32([usize::MAX, 2]).fits());
         assert!(!Spec::f32([1; 9]).fits());
+        assert!(!Spec::new(Element::U8, [Dimension::UpTo(1 << 33)]).fits());
         assert!(Spec::f32([0, usize::MAX / 8]).fits() || usize::BITS < 64);
     }
 }

@@ -26,7 +26,7 @@ use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
     Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
-use synfire_runtime::spec::{Dimension, Element, Spec};
+use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
 use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, interleave};
@@ -91,30 +91,58 @@ struct OnHost {
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         let mut sources: [&[u8]; SOURCES_MAX] = [&[]; SOURCES_MAX];
-        let first = firing.input(0).extents();
-        let mut extents = [0; synfire_runtime::spec::RANK_MAX];
-        let extents = &mut extents[..first.len()];
         for (index, source) in sources.iter_mut().enumerate().take(firing.inputs()) {
-            let x = firing.input(index);
-            let actual = x.extents();
-            let differs = |&axis: &usize| axis != self.axis && actual[axis] != first[axis];
-            if let Some(axis) = (0..first.len()).find(differs) {
-                let (found, wanted) = (actual[axis], first[axis]);
-                return Err(FireError::failed(format!(
-                    "concat: port x{index}, dimension {axis}: found {found}; wanted {wanted} as x0"
-                )));
-            }
-            let joined = extents[self.axis] + actual[self.axis];
-            extents.copy_from_slice(&actual);
-            extents[self.axis] = joined;
-            *source = x.bytes();
+            *source = firing.input(index).bytes();
         }
+        let parts = (0..firing.inputs()).map(|index| firing.input(index).extents());
+        let extents = joined(self.axis, parts)?;
         let mut y = firing.output(0);
-        y.set_extents(extents);
+        y.set_extents(&extents);
         let rows = extents[..self.axis].iter().product();
         let element = y.spec().element;
         interleave(firing.crew(), element, rows, &sources[..firing.inputs()], y.bytes());
         Ok(())
+    }
+}
+
+/// The extents of the inputs of one firing together.
+fn joined(axis: usize, parts: impl Iterator<Item = Extents>) -> Result<Extents, FireError> {
+    let mut joined: Option<Extents> = None;
+    for (index, part) in parts.enumerate() {
+        let before = joined.unwrap_or(part);
+        if let Some(k) = (0..part.len()).find(|&k| k != axis && part[k] != before[k]) {
+            let (found, wanted) = (part[k], before[k]);
+            return Err(FireError::failed(format!(
+                "concat: port x{index}, dimension {k}: found {found}; wanted {wanted} as x0"
+            )));
+        }
+        let mut extents = [0; RANK_MAX];
+        extents[..part.len()].copy_from_slice(&part);
+        extents[axis] += joined.map_or(0, |before| before[axis]);
+        joined = Some(Extents::new(&extents[..part.len()]));
+    }
+    Ok(joined.expect("the shape rule saw an input"))
+}
+
+#[cfg(feature = "cube")]
+mod cube {
+    use cubecl::prelude::Runtime;
+
+    use super::{FireError, joined};
+    use crate::device::kernel::{Call, CubeKernel};
+    use crate::device::strided::interleave;
+
+    pub(super) struct OnCube {
+        pub(super) axis: usize,
+    }
+
+    impl CubeKernel for OnCube {
+        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
+            let parts = (0..call.inputs()).map(|index| call.input(index).extents());
+            let extents = joined(self.axis, parts)?;
+            call.set_extents(0, &extents);
+            interleave(call, extents[..self.axis].iter().product())
+        }
     }
 }
 

@@ -97,7 +97,7 @@ impl Operator for Expand {
             }
             Strided::dense(extents).expand(&target[..bounds.len()])
         };
-        on_device!(target, specs, host: Viewed(view), cube: cube::OnCube::new(specs))
+        on_device!(target, specs, host: Viewed(view), cube: Viewed(view))
     }
 }
 

@@ -70,7 +70,7 @@ impl Operator for Flip {
         let view = move |extents: &[usize]| {
             axes.iter().fold(Strided::dense(extents), |view, &axis| view.flip(axis))
         };
-        on_device!(target, specs, host: Viewed(view), cube: cube::OnCube(self.clone()))
+        on_device!(target, specs, host: Viewed(view), cube: Viewed(view))
     }
 }
 

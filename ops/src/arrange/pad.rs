@@ -34,9 +34,12 @@ use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
 use crate::device::on_device;
 use crate::host::pieces::pieces;
-use crate::host::strided::{Odometer, by_size, dense_strides, pattern};
+use crate::host::strided::{Odometer, by_size, pattern};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
 
 /// What the padding holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,6 +69,15 @@ pub struct Pad {
 }
 
 impl Pad {
+    /// The extents of the output.
+    fn padded(&self, extents: &[usize]) -> Extents {
+        let mut padded = [0; RANK_MAX];
+        for (axis, extent) in extents.iter().enumerate() {
+            padded[axis] = self.before[axis] + extent + self.after[axis];
+        }
+        Extents::new(&padded[..extents.len()])
+    }
+
     fn pads(&self, axis: usize) -> bool {
         self.before[axis] + self.after[axis] > 0
     }
@@ -140,12 +152,7 @@ struct OnHost(Pad);
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         let (crew, x, mut y) = (firing.crew(), firing.input(0), firing.output(0));
-        let extents = x.extents();
-        let mut padded = [0; RANK_MAX];
-        for (axis, &extent) in extents.iter().enumerate() {
-            padded[axis] = self.0.before[axis] + extent + self.0.after[axis];
-        }
-        let padded = Extents::new(&padded[..extents.len()]);
+        let (extents, padded) = (x.extents(), self.0.padded(&x.extents()));
         y.set_extents(&padded);
         let rows = Rows { pad: &self.0, extents, padded };
         by_size!(x.spec().element, on_rows(crew, &rows, x.spec().element, x.bytes(), y.bytes()));
@@ -177,7 +184,7 @@ fn on_rows<T: Pod + Send + Sync>(
     let cell: usize = rows.extents[axis + 1..].iter().product();
     let row = rows.padded[axis] * cell;
     pieces(crew, to, row, &|offset, piece| {
-        let mut place = Odometer::<0>::new(&rows.padded[..axis], [], offset / row.max(1));
+        let mut place = Odometer::<0>::new(&rows.padded[..axis], [], offset / row);
         for row in piece.chunks_exact_mut(row) {
             match rows.source(place.index()) {
                 Some(source) => rows.fill(axis, constant, &from[source * cell..], row),
@@ -191,11 +198,9 @@ fn on_rows<T: Pod + Send + Sync>(
 impl Rows<'_> {
     /// The first cell of the input row behind the output row at `index`.
     fn source(&self, index: &[usize]) -> Option<usize> {
-        let sources = index.iter().enumerate().map(|(axis, &place)| {
-            self.pad.source(axis, place, self.extents[axis]).map(|source| (axis, source))
-        });
-        let flat = sources.into_iter().try_fold(0, |flat, source| {
-            source.map(|(axis, source)| flat * self.extents[axis] + source)
+        let flat = index.iter().enumerate().try_fold(0, |flat, (axis, &place)| {
+            let extent = self.extents[axis];
+            Some(flat * extent + self.pad.source(axis, place, extent)?)
         });
         flat.map(|flat| flat * self.extents[index.len()])
     }
@@ -244,27 +249,19 @@ pub fn samples() -> Vec<Sample> {
             case(format!("nothing, {mode:?}"), f32, &[3], pad(&[0], &[0], mode)),
         ]
     });
+    let rejected = |name: &str, before: &[usize], x: Spec, dimension| {
+        let operator = pad(before, &vec![0; before.len()], Reflect);
+        Sample::rejected(name, operator, vec![x], "x", dimension)
+    };
     let some = vec![
         case("around none".into(), f32, &[0, 2], pad(&[1, 1], &[1, 0], Constant(7.0))),
         case("scalar".into(), f32, &[], pad(&[], &[], Reflect)),
         case("replicate far".into(), f32, &[1], pad(&[3], &[5], Replicate)),
         case("bounded".into(), f32, &[2, 3], pad(&[1, 1], &[2, 0], Constant(0.0)))
             .with_specs(vec![bounded_first(f32, 5, &[3])]),
-        Sample::rejected(
-            "reflect too far",
-            pad(&[0, 3], &[0, 0], Reflect),
-            vec![Spec::f32([9, 3])],
-            "x",
-            Some(1),
-        ),
-        Sample::rejected(
-            "reflect bounded",
-            pad(&[1], &[0], Reflect),
-            vec![bounded_first(f32, 5, &[])],
-            "x",
-            Some(0),
-        ),
-        Sample::rejected("rank", pad(&[1], &[0], Reflect), vec![Spec::f32([4, 4])], "x", None),
+        rejected("reflect too far", &[3], Spec::f32([3]), Some(0)),
+        rejected("reflect bounded", &[1], bounded_first(f32, 5, &[]), Some(0)),
+        rejected("another rank", &[1], Spec::f32([4, 4]), None),
     ];
     every.chain(modes).chain(some).collect()
 }
@@ -278,31 +275,13 @@ fn by_walking(x: &Tensor, pad: &Pad) -> Tensor {
         for (axis, &place) in index.iter().enumerate() {
             let (n, before) = (x.extents[axis], pad.before[axis]);
             let steps = before.saturating_sub(place).max((place + 1).saturating_sub(before + n));
-            let low = place < before;
+            let at = |low: usize, high: usize| if place < before { low } else { high };
             source.push(match pad.mode {
                 _ if steps == 0 => place - before,
                 PadMode::Constant(value) => return value,
-                PadMode::Reflect => {
-                    if low {
-                        steps
-                    } else {
-                        n - 1 - steps
-                    }
-                }
-                PadMode::Replicate => {
-                    if low {
-                        0
-                    } else {
-                        n - 1
-                    }
-                }
-                PadMode::Circular => {
-                    if low {
-                        n - steps
-                    } else {
-                        steps - 1
-                    }
-                }
+                PadMode::Reflect => at(steps, (n - 1).wrapping_sub(steps)),
+                PadMode::Replicate => at(0, n - 1),
+                PadMode::Circular => at(n.wrapping_sub(steps), steps - 1),
             });
         }
         x.at(&source)

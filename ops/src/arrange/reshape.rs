@@ -142,18 +142,23 @@ impl Operator for Reshape {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        let host = OnHost { reshape: self.clone(), fixed: fixed_elements(&specs.inputs[0]) };
-        on_device!(target, specs, host: host, cube: cube::OnCube(self.clone()))
+        let fixed = fixed_elements(&specs.inputs[0]);
+        let varies = specs.outputs[0].dimensions.iter().position(|d| d.is_bounded());
+        let plan = Plan { reshape: self.clone(), fixed, varies };
+        on_device!(target, specs, host: OnHost(plan), cube: cube::OnCube(plan))
     }
 }
 
-struct OnHost {
+/// What a firing must know.
+struct Plan {
     reshape: Reshape,
     /// The product of the fixed dimensions of `x`.
     fixed: usize,
+    /// The axis of `y` that varies.
+    varies: Option<usize>,
 }
 
-impl OnHost {
+impl Plan {
     /// The extents for a token of `elements` elements.
     fn extents(&self, elements: usize) -> Extents {
         let mut extents = [0; RANK_MAX];
@@ -165,27 +170,59 @@ impl OnHost {
         }
         Extents::new(&extents[..self.reshape.extents.len()])
     }
+
+    /// The same where the token is in place: it came with its one bounded extent, still that of
+    /// `x`. None where nothing varies.
+    fn extents_in_place(&self, came_with: &[usize]) -> Option<Extents> {
+        self.varies.map(|axis| self.extents(self.fixed * came_with[axis]))
+    }
 }
+
+struct OnHost(Plan);
 
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         let crew = firing.crew();
         match firing.pair(0, 0) {
             Pair::Same(mut y) => {
-                // The token came with its one bounded extent, which is still that of `x`.
-                let varies = y.spec().dimensions.iter().position(|d| d.is_bounded());
-                if let Some(axis) = varies {
-                    let elements = self.fixed * y.extents()[axis];
-                    y.set_extents(&self.extents(elements));
+                if let Some(extents) = self.0.extents_in_place(&y.extents()) {
+                    y.set_extents(&extents);
                 }
             }
             Pair::Distinct(x, mut y) => {
-                y.set_extents(&self.extents(x.extents().elements()));
+                y.set_extents(&self.0.extents(x.extents().elements()));
                 let all = Strided::dense(&x.extents());
                 copy(crew, x.spec().element, &all, x.bytes(), y.bytes());
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(feature = "cube")]
+mod cube {
+    use cubecl::prelude::Runtime;
+
+    use super::{FireError, Plan, Strided};
+    use crate::device::kernel::{Call, CubeKernel};
+    use crate::device::strided::copy;
+
+    pub(super) struct OnCube(pub(super) Plan);
+
+    impl CubeKernel for OnCube {
+        const IN_PLACE: Option<(usize, usize)> = Some((0, 0));
+
+        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
+            if call.is_in_place() {
+                if let Some(extents) = self.0.extents_in_place(&call.output(0).extents()) {
+                    call.set_extents(0, &extents);
+                }
+                return Ok(());
+            }
+            let x = call.input(0);
+            let y = call.set_extents(0, &self.0.extents(x.elements()));
+            copy(call, &Strided::dense(&x.extents()), &x, &y)
+        }
     }
 }
 

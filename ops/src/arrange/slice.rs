@@ -93,7 +93,7 @@ impl Operator for Slice {
             let count = slice.count(extents[slice.axis]);
             Strided::dense(extents).slice(slice.axis, slice.start, count, slice.step)
         };
-        on_device!(target, specs, host: Viewed(view), cube: cube::OnCube(slice))
+        on_device!(target, specs, host: Viewed(view), cube: Viewed(view))
     }
 }
 

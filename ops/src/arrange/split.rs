@@ -2,7 +2,7 @@
 //!
 //! # Shape
 //! `x`: `[.., sum sizes, ..]` -> `y0`, `y1`, ...: `[.., sizes[k], ..]`. The axis is fixed, others
-//! may be bounded. Any element type; 1 to 16 outputs.
+//! may be bounded. Any element type; 1 to 64 outputs.
 //!
 //! # Gradient
 //! `dx` is the `concat` of `dy0`, `dy1`, ... along the axis.
@@ -21,14 +21,14 @@
 //! ```
 
 use synfire_runtime::device::Target;
-use synfire_runtime::firing::{Firing, OUTPUTS_MAX};
+use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
     Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
 use crate::device::on_device;
-use crate::host::strided::{Strided, copy};
+use crate::host::strided::{SOURCES_MAX, Strided, copy};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 
@@ -54,7 +54,7 @@ impl Operator for Split {
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let x = &inputs[0];
         require::axis("x", x, self.axis)?;
-        require::count("y", self.sizes.len(), OUTPUTS_MAX)?;
+        require::count("y", self.sizes.len(), SOURCES_MAX)?;
         let extent = require::fixed("x", x, self.axis)?;
         let sum: usize = self.sizes.iter().sum();
         if extent != sum {
@@ -102,6 +102,30 @@ impl Kernel for OnHost {
             start += size;
         }
         Ok(())
+    }
+}
+
+#[cfg(feature = "cube")]
+mod cube {
+    use cubecl::prelude::Runtime;
+
+    use super::{FireError, Split, Strided};
+    use crate::device::kernel::{Call, CubeKernel};
+    use crate::device::strided::copy;
+
+    pub(super) struct OnCube(pub(super) Split);
+
+    impl CubeKernel for OnCube {
+        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
+            let (x, mut start) = (call.input(0), 0);
+            for (output, &size) in self.0.sizes.iter().enumerate() {
+                let part = Strided::dense(&x.extents()).slice(self.0.axis, start, size, 1);
+                let y = call.set_extents(output, &part.extents());
+                copy(call, &part, &x, &y)?;
+                start += size;
+            }
+            Ok(())
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
     Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
-use synfire_runtime::spec::{Dimension, Element, RANK_MAX, Spec};
+use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
 use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, interleave};
@@ -89,27 +89,57 @@ struct OnHost {
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         let mut sources: [&[u8]; SOURCES_MAX] = [&[]; SOURCES_MAX];
-        let first = firing.input(0).extents();
         for (index, source) in sources.iter_mut().enumerate().take(firing.inputs()) {
-            let x = firing.input(index);
-            if x.extents() != first {
-                let found = x.extents();
-                return Err(FireError::failed(format!(
-                    "stack: port x{index}: found extents {found:?}; wanted {first:?} as x0"
-                )));
-            }
-            *source = x.bytes();
+            *source = firing.input(index).bytes();
         }
-        let mut extents = [firing.inputs(); RANK_MAX];
-        let extents = &mut extents[..=first.len()];
-        extents[..self.axis].copy_from_slice(&first[..self.axis]);
-        extents[self.axis + 1..].copy_from_slice(&first[self.axis..]);
+        let parts = (0..firing.inputs()).map(|index| firing.input(index).extents());
+        let extents = stacked(self.axis, parts)?;
         let mut y = firing.output(0);
-        y.set_extents(extents);
-        let rows = first[..self.axis].iter().product();
+        y.set_extents(&extents);
+        let rows = extents[..self.axis].iter().product();
         let element = y.spec().element;
         interleave(firing.crew(), element, rows, &sources[..firing.inputs()], y.bytes());
         Ok(())
+    }
+}
+
+/// The extents of the inputs of one firing on top of each other.
+fn stacked(axis: usize, mut parts: impl Iterator<Item = Extents>) -> Result<Extents, FireError> {
+    let first = parts.next().expect("the shape rule saw an input");
+    let mut count = 1;
+    for found in parts {
+        if found != first {
+            return Err(FireError::failed(format!(
+                "stack: port x{count}: found extents {found:?}; wanted {first:?} as x0"
+            )));
+        }
+        count += 1;
+    }
+    let mut extents = [count; RANK_MAX];
+    extents[..axis].copy_from_slice(&first[..axis]);
+    extents[axis + 1..=first.len()].copy_from_slice(&first[axis..]);
+    Ok(Extents::new(&extents[..=first.len()]))
+}
+
+#[cfg(feature = "cube")]
+mod cube {
+    use cubecl::prelude::Runtime;
+
+    use super::{FireError, stacked};
+    use crate::device::kernel::{Call, CubeKernel};
+    use crate::device::strided::interleave;
+
+    pub(super) struct OnCube {
+        pub(super) axis: usize,
+    }
+
+    impl CubeKernel for OnCube {
+        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
+            let parts = (0..call.inputs()).map(|index| call.input(index).extents());
+            let extents = stacked(self.axis, parts)?;
+            call.set_extents(0, &extents);
+            interleave(call, extents[..self.axis].iter().product())
+        }
     }
 }
 

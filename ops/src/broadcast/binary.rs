@@ -41,6 +41,8 @@ use synfire_runtime::value::Value;
 use crate::host::number::Number;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 
+#[cfg(feature = "cube")]
+mod cube; // the formulas on accelerators
 mod family; // the operator behind all rows
 pub use family::Binary;
 use family::{Kind, Part, Row, judge, update};

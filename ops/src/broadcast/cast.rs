@@ -36,6 +36,9 @@ use crate::device::on_device;
 use crate::host::erased::parts;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
+
 /// The same numbers as elements of another type.
 #[must_use]
 pub fn cast(element: Element) -> Cast {
@@ -71,7 +74,7 @@ impl Operator for Cast {
             target,
             specs,
             host: OnHost { on_host: on_host(from, to), from, to },
-            cube: cube::OnCube { from, to }
+            cube: cube::OnCube::new(from, to)?
         )
     }
 }

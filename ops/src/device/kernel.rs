@@ -41,6 +41,10 @@ pub(crate) trait CubeKernel: Send + Sync + 'static {
     fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError>;
 }
 
+/// The name of a row of a family, known when its kernel is compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct RowName(pub(crate) &'static str);
+
 /// A token on a device.
 #[derive(Clone)]
 pub(crate) struct Tensor {
@@ -76,6 +80,7 @@ pub(crate) struct Call<'a, R: Runtime> {
     queue: &'a Queue<R>,
     inputs: &'a [Tensor],
     outputs: &'a mut [Tensor],
+    is_in_place: bool,
     /// To see whether the device takes the kernel, one cube is enough.
     is_trial: bool,
 }
@@ -84,6 +89,12 @@ impl<R: Runtime> Call<'_, R> {
     /// The number of inputs.
     pub(crate) fn inputs(&self) -> usize {
         self.inputs.len()
+    }
+
+    /// Whether the pair of [`CubeKernel::IN_PLACE`] is one token; it came with the extents of the
+    /// input as far as they vary, and those of the output elsewhere.
+    pub(crate) fn is_in_place(&self) -> bool {
+        self.is_in_place
     }
 
     /// The token of an input.
@@ -177,7 +188,7 @@ fn attempt<R: Runtime, K: CubeKernel>(
     let mut outputs: Vec<Tensor> = specs.outputs.iter().map(tensor).collect();
     queue.exclusive(|| {
         let (inputs, outputs) = (&inputs[..], &mut outputs[..]);
-        let mut call = Call { queue, inputs, outputs, is_trial: true };
+        let mut call = Call { queue, inputs, outputs, is_in_place: false, is_trial: true };
         kernel.launch(&mut call).map_err(|error| error.to_string())
     })
 }
@@ -222,7 +233,9 @@ impl<K: CubeKernel> Kernel for OnDevice<K> {
         let (inputs, outputs) = (&self.inputs[..], &mut self.outputs[..]);
         on_queue!(self.device.queue(), queue => {
             assert!(inputs.iter().chain(&*outputs).all(|token| queue.owns(&token.region)));
-            self.kernel.launch(&mut Call { queue, inputs, outputs, is_trial: false })
+            let is_in_place = shared.is_some();
+            let mut call = Call { queue, inputs, outputs, is_in_place, is_trial: false };
+            self.kernel.launch(&mut call)
         })?;
         for (view, token) in views.iter_mut().zip(&self.outputs) {
             view.set_extents(&token.extents);

@@ -4,6 +4,7 @@ use cubecl::prelude::*;
 use synfire_runtime::spec::Extents;
 
 use super::kernel::size;
+use super::real::is_nan;
 
 /// Units of a cube that works on one line; a power of two.
 pub(crate) const LINE_UNITS: u32 = 64;
@@ -20,7 +21,8 @@ pub(crate) struct Lines {
     pub(crate) stride: u32,
 }
 
-/// The lines of a tensor of these extents along `axis`; none when the tensor is empty.
+/// The lines of a tensor of these extents along `axis`; none when the tensor is empty but for that
+/// axis.
 pub(crate) fn along(extents: &Extents, axis: usize) -> Lines {
     let stride = extents[axis + 1..].iter().product();
     let count = extents[..axis].iter().product::<usize>() * stride;
@@ -40,35 +42,53 @@ pub(crate) fn start_of(lines: &Lines, line: u32) -> u32 {
     line / lines.stride * lines.length * lines.stride + line % lines.stride
 }
 
-/// The sum of a value over the units of a cube, for all of them. A tree, so always the same bits.
-#[cube]
-pub(crate) fn sum_of_cube<F: Float>(value: F) -> F {
-    let mut shared = SharedMemory::<F>::new(comptime!(LINE_UNITS as usize));
-    shared[UNIT_POS as usize] = value;
-    sync_cube();
-    let half = RuntimeCell::<u32>::new(comptime!(LINE_UNITS / 2).runtime());
-    while half.read() > 0 {
-        if UNIT_POS < half.read() {
-            let other = shared[(UNIT_POS + half.read()) as usize];
-            shared[UNIT_POS as usize] += other;
-        }
-        sync_cube();
-        half.store(half.read() / 2);
-    }
-    shared[0]
+/// What the elements of a line become together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Fold {
+    /// Their sum.
+    Sum,
+    /// Their product.
+    Product,
+    /// The largest; NaN where one is.
+    Largest,
+    /// The smallest; NaN where one is.
+    Smallest,
 }
 
-/// The largest value over the units of a cube, for all of them.
+/// What the fold of nothing is.
 #[cube]
-pub(crate) fn max_of_cube<F: Float>(value: F) -> F {
-    let mut shared = SharedMemory::<F>::new(comptime!(LINE_UNITS as usize));
+pub(crate) fn nothing(#[comptime] fold: Fold) -> f32 {
+    let bits = match comptime!(fold) {
+        Fold::Sum => 0u32,
+        Fold::Product => 0x3f80_0000u32,
+        Fold::Largest => 0xff80_0000u32,
+        Fold::Smallest => 0x7f80_0000u32,
+    };
+    f32::reinterpret(bits)
+}
+
+/// Two of them together.
+#[cube]
+pub(crate) fn together(a: f32, b: f32, #[comptime] fold: Fold) -> f32 {
+    match comptime!(fold) {
+        Fold::Sum => a + b,
+        Fold::Product => a * b,
+        Fold::Largest => select(a > b || is_nan(a), a, b),
+        Fold::Smallest => select(a < b || is_nan(a), a, b),
+    }
+}
+
+/// The values of all units of a cube together, for all of them. A tree, so always the same bits.
+#[cube]
+pub(crate) fn over_cube(value: f32, #[comptime] fold: Fold) -> f32 {
+    let mut shared = SharedMemory::<f32>::new(comptime!(LINE_UNITS as usize));
     shared[UNIT_POS as usize] = value;
     sync_cube();
     let half = RuntimeCell::<u32>::new(comptime!(LINE_UNITS / 2).runtime());
     while half.read() > 0 {
         if UNIT_POS < half.read() {
             let other = shared[(UNIT_POS + half.read()) as usize];
-            shared[UNIT_POS as usize] = max(shared[UNIT_POS as usize], other);
+            shared[UNIT_POS as usize] = together(shared[UNIT_POS as usize], other, fold);
         }
         sync_cube();
         half.store(half.read() / 2);

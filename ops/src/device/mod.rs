@@ -22,9 +22,19 @@ mod accelerator; // the runtime's trait over any backend
 #[cfg(feature = "cube")]
 pub(crate) mod kernel; // what an operator's `mod cube` implements
 #[cfg(feature = "cube")]
+pub(crate) mod broadcast; // operands of different shapes
+#[cfg(feature = "cube")]
 pub(crate) mod lines; // kernels with one cube for each line along an axis
 #[cfg(feature = "cube")]
+pub(crate) mod lookup; // elements at the places that an index names
+#[cfg(feature = "cube")]
 pub(crate) mod queue; // one stream of commands of one device
+#[cfg(feature = "cube")]
+pub(crate) mod real; // functions of `f32`
+#[cfg(feature = "cube")]
+pub(crate) mod strided; // copying, for elements of any size
+#[cfg(feature = "cube")]
+pub(crate) mod words; // elements of any size as words
 
 /// The kernel of an operator for a target, as `Result<Box<dyn Kernel>, KernelError>`.
 ///

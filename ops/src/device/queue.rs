@@ -27,7 +27,7 @@ const VIEW_ALIGNMENT: usize = 256;
 const BLOCK_BYTES: usize = 8 << 20;
 
 /// Characters of an error's text that are kept: CubeCL appends a whole back trace.
-const ERROR_LENGTH_MAX: usize = 400;
+const ERROR_LENGTH_MAX: usize = 1000;
 
 /// Where errors go that the driver reports to nobody in particular: the first is kept.
 #[derive(Clone, Debug, Default)]

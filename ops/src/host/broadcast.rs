@@ -113,6 +113,18 @@ impl Walk {
         walk
     }
 
+    /// The extents of the merged axes.
+    #[cfg(feature = "cube")]
+    pub(crate) fn extents(&self) -> &[usize] {
+        &self.extents[..self.rank]
+    }
+
+    /// Elements that each operand moves for one step along each merged axis.
+    #[cfg(feature = "cube")]
+    pub(crate) fn strides(&self) -> &[[usize; OPERANDS_MAX]] {
+        &self.strides[..self.rank]
+    }
+
     /// Adds an axis inside the others, or makes the last axis longer by it.
     fn push(&mut self, extent: usize, strides: [usize; OPERANDS_MAX]) {
         if let Some(last) = self.rank.checked_sub(1) {

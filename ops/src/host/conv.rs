@@ -8,8 +8,10 @@
 //! Each output is the sum over taps (outer) and channels (inner), then bias is added.
 #![expect(unsafe_code, reason = "tiles of one output are written by different tasks")]
 
+use synfire_runtime::crew::Crew;
+
 use super::{
-    Crew, Epilogue, depthwise,
+    Epilogue, depthwise,
     disjoint::DisjointMut,
     image::Patches,
     kernel::Base,
@@ -40,9 +42,17 @@ impl<T: Element> ConvWeights<T> {
     /// Batch and extent of `shape` are free to change later.
     #[must_use]
     pub fn pack(path: Path, shape: &ConvShape, weights: &[T]) -> ConvWeights<T> {
+        let mut packed = Self::empty(path, shape);
+        packed.refill(weights);
+        packed
+    }
+
+    /// Room for the weights; all are zero.
+    #[must_use]
+    pub fn empty(path: Path, shape: &ConvShape) -> ConvWeights<T> {
         shape.check();
         let form = if depthwise::is_depthwise(shape) {
-            Form::Depthwise(weights.to_vec())
+            Form::Depthwise(vec![T::ZERO; shape.weights_len()])
         } else {
             Form::Dense(TapWeights::empty(
                 path,
@@ -51,9 +61,16 @@ impl<T: Element> ConvWeights<T> {
                 shape.window.taps(),
             ))
         };
-        let mut packed = ConvWeights { shape: *shape, path, form };
-        packed.refill(weights);
-        packed
+        ConvWeights { shape: *shape, path, form }
+    }
+
+    /// Bytes of the packed weights of a shape.
+    #[must_use]
+    pub fn bytes(path: Path, shape: &ConvShape) -> usize {
+        if depthwise::is_depthwise(shape) {
+            return shape.weights_len() * size_of::<T>();
+        }
+        TapWeights::<T>::bytes(path, shape.groups, shape.group_channels(), shape.window.tap_count())
     }
 
     /// Takes new weights of the same shape. Does not allocate.
@@ -90,25 +107,21 @@ pub struct Conv<'a, T> {
     pub epilogue: Option<&'a Epilogue<'a, T>>,
 }
 
-/// Bytes of workspace that [`conv2d`] needs with a crew of `size`.
+/// Bytes of workspace that [`conv2d`] needs with crews of at most `size`, and any smaller batch.
 #[must_use]
 pub fn conv2d_workspace_bytes<T: Element>(shape: &ConvShape, path: Path, size: usize) -> usize {
     if depthwise::is_depthwise(shape) {
         return depthwise::workspace_bytes::<T>(shape, size);
     }
     let inner = shape.group_channels()[0] * shape.window.tap_count();
-    Correlation::<T>::workspace_bytes(path, inner, shape_rows(shape), size)
+    let [height, width] = shape.output_extent();
+    Correlation::<T>::workspace_bytes(path, [inner, height * width], size)
 }
 
 /// Computes a convolution into `output`, `[batch, channels_out, height, width]`.
 ///
 /// The workspace has at least [`conv2d_workspace_bytes`] for `crew.size()`.
-pub fn conv2d<T: Element>(
-    call: &Conv<'_, T>,
-    output: &mut [T],
-    workspace: &mut [u8],
-    crew: &dyn Crew,
-) {
+pub fn conv2d<T: Element>(call: &Conv<'_, T>, output: &mut [T], workspace: &mut [u8], crew: &Crew) {
     let (shape, weights) = (&call.shape, call.weights);
     let packed_for = ConvShape { batch: shape.batch, extent: shape.extent, ..weights.shape };
     assert_eq!(*shape, packed_for, "the weights were packed for this convolution");
@@ -137,12 +150,6 @@ pub fn conv2d<T: Element>(
     }
 }
 
-/// Output channels of a group, output pixels, and how many such products there are.
-fn shape_rows(shape: &ConvShape) -> [usize; 3] {
-    let [height, width] = shape.output_extent();
-    [shape.group_channels()[1], height * width, shape.batch * shape.groups]
-}
-
 /// The taps of a kernel and, for each group, its weights as a left operand.
 #[derive(Debug)]
 pub(super) struct TapWeights<T> {
@@ -158,6 +165,11 @@ impl<T: Element> TapWeights<T> {
         let extent = [channels[1], channels[0] * taps.len()];
         let empty = || PackedMatrix::empty(path, Side::Left, extent);
         TapWeights { taps, groups: (0..groups).map(|_| empty()).collect(), channels }
+    }
+
+    /// Bytes of the weights of kernels with so many taps.
+    pub(super) fn bytes(path: Path, groups: usize, channels: [usize; 2], taps: usize) -> usize {
+        groups * PackedMatrix::<T>::bytes(path, Side::Left, [channels[1], channels[0] * taps])
     }
 
     /// Sets all weights; `weight(group, [output channel, input channel, tap])` gives them.
@@ -184,19 +196,15 @@ pub(super) struct Correlation<'a, T> {
 }
 
 impl<T: Element> Correlation<'_, T> {
-    /// Bytes of workspace for sums of `inner` steps over `copies` outputs of `rows` x `columns`.
-    pub(super) fn workspace_bytes(
-        path: Path,
-        inner: usize,
-        [rows, columns, copies]: [usize; 3],
-        size: usize,
-    ) -> usize {
-        let grid = Grid::new::<T>(path, [rows, inner, columns], copies, size);
+    /// Bytes of workspace for sums of `inner` steps over `columns` pixels, in any number, with
+    /// crews of at most `size`.
+    pub(super) fn workspace_bytes(path: Path, [inner, columns]: [usize; 2], size: usize) -> usize {
+        let grid = Grid::new::<T>(path, [1, inner, columns], 1, 1);
         tile::workspace_bytes::<T>(tile::scratch_len::<T>(path, inner, grid.column_chunk), size)
     }
 
     /// Computes `[batch, channels_out, output extent]`.
-    pub(super) fn compute(&self, output: &mut [T], workspace: &mut [u8], crew: &dyn Crew) {
+    pub(super) fn compute(&self, output: &mut [T], workspace: &mut [u8], crew: &Crew) {
         if output.is_empty() {
             return;
         }
@@ -231,7 +239,7 @@ impl<T: Element> Correlation<'_, T> {
         &'s self,
         right: &(dyn Fn(&'s [T]) -> R + Sync),
         output: &mut [T],
-        (workspace, crew): (&mut [u8], &dyn Crew),
+        (workspace, crew): (&mut [u8], &Crew),
     ) {
         let [channels_in, channels_out] = self.weights.channels;
         let [pixels_in, pixels_out] = self.extents.map(|[height, width]| height * width);

@@ -9,8 +9,10 @@
 //! added. Groups of one channel are correct here, but not fast.
 #![expect(unsafe_code, reason = "tiles of one output are written by different tasks")]
 
+use synfire_runtime::crew::Crew;
+
 use super::{
-    Crew, Epilogue,
+    Epilogue,
     conv::Correlation,
     disjoint::DisjointMut,
     image::Patches,
@@ -36,21 +38,20 @@ pub struct ConvTranspose<'a, T> {
     pub epilogue: Option<&'a Epilogue<'a, T>>,
 }
 
-/// Bytes of workspace that [`conv_transpose2d`] needs with a crew of `size`.
+/// Bytes of workspace that [`conv_transpose2d`] needs with crews of at most `size`, and any smaller
+/// batch.
 #[must_use]
 pub fn conv_transpose2d_workspace_bytes<T: Element>(
     shape: &ConvTransposeShape,
     path: Path,
     size: usize,
 ) -> usize {
-    let [channels_in, channels_out] = shape.group_channels();
     if shape.window.stride == [1, 1] {
         let [height, width] = shape.output_extent();
-        let product = [channels_out, height * width, shape.batch * shape.groups];
-        let inner = channels_in * shape.window.tap_count();
-        return Correlation::<T>::workspace_bytes(path, inner, product, size);
+        let inner = shape.group_channels()[0] * shape.window.tap_count();
+        return Correlation::<T>::workspace_bytes(path, [inner, height * width], size);
     }
-    let phases = Phases::of::<T>(shape, path, size);
+    let phases = Phases::of::<T>(shape, path, 1);
     tile::workspace_bytes::<T>(phases.mixed_len() + phases.scratch_len::<T>(shape, path), size)
 }
 
@@ -61,7 +62,7 @@ pub fn conv_transpose2d<T: Element>(
     call: &ConvTranspose<'_, T>,
     output: &mut [T],
     workspace: &mut [u8],
-    crew: &dyn Crew,
+    crew: &Crew,
 ) {
     let (shape, weights) = (&call.shape, call.weights);
     let own = weights.shape;

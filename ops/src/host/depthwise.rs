@@ -7,8 +7,9 @@
 //! Each output is the sum over taps in order, then bias is added.
 #![expect(unsafe_code, reason = "bands of one output are written by different tasks")]
 
+use synfire_runtime::crew::Crew;
+
 use super::{
-    Crew,
     conv::Conv,
     disjoint::DisjointMut,
     simd::{Element, Has, Job, LANES_MAX, Lanes, Path},
@@ -68,7 +69,7 @@ pub(super) fn depthwise<T: Element>(
     call: &Conv<'_, T>,
     (path, kernels): (Path, &[T]),
     output: &mut [T],
-    (workspace, crew): (&mut [u8], &dyn Crew),
+    (workspace, crew): (&mut [u8], &Crew),
 ) {
     let shape = &call.shape;
     if output.is_empty() {

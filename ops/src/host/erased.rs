@@ -55,7 +55,7 @@ pub(crate) fn shares(
     });
 }
 
-/// The stages that a pointwise kernel took over from its successors, in order.
+/// The stages that a kernel took over from its successors, in order.
 #[derive(Default)]
 pub(crate) struct Stages(Vec<Box<dyn PieceStage>>);
 
@@ -68,9 +68,13 @@ impl Stages {
     /// Runs all of them over a finished part of an `f32` output.
     pub(crate) fn apply(&self, part: &mut [u8], offset: usize) {
         if !self.0.is_empty() {
-            let part = cast_slice_mut(part);
-            self.0.iter().for_each(|stage| stage.apply(part, offset));
+            self.finish(cast_slice_mut(part), offset);
         }
+    }
+
+    /// Runs all of them over a finished piece, the epilogue of dense kernels.
+    pub(crate) fn finish(&self, piece: &mut [f32], offset: usize) {
+        self.0.iter().for_each(|stage| stage.apply(piece, offset));
     }
 }
 

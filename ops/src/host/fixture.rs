@@ -2,7 +2,9 @@
 
 use std::sync::Mutex;
 
-use super::{Crew, Epilogue, simd::Element};
+use synfire_runtime::crew::Crew;
+
+use super::{Epilogue, simd::Element};
 
 /// Reproducible numbers (xorshift).
 pub(crate) struct Numbers(u64);
@@ -28,40 +30,14 @@ impl Numbers {
     }
 }
 
-/// Threads that start for each call and take tasks in an order that nobody chose.
-pub(crate) struct Threads(pub(crate) usize);
-
-impl Crew for Threads {
-    fn size(&self) -> usize {
-        self.0
-    }
-
-    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
-        let rest = Mutex::new(0..tasks);
-        let work = || {
-            loop {
-                let task = rest.lock().expect("no task panics").next_back();
-                let Some(task) = task else { return };
-                body(task);
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..self.0 {
-                scope.spawn(work);
-            }
-            work();
-        });
-    }
-}
-
-/// Runs `call(output, epilogue, crew)` with crews of 1 to 4 threads, asserts equal bits and that the
-/// epilogue sees each element once, at its place, and returns the output.
+/// Runs `call(output, epilogue, crew)` with crews of 1 to 4 threads, asserts equal bits and that
+/// the epilogue sees each element once, at its place, and returns the output.
 pub(crate) fn same_for_all_crews<T: Element + std::fmt::Debug>(
     start: &[T],
-    call: impl Fn(&mut [T], Option<&Epilogue<'_, T>>, &dyn Crew),
+    call: impl Fn(&mut [T], Option<&Epilogue<'_, T>>, &Crew),
 ) -> Vec<T> {
     let mut expect = start.to_vec();
-    call(&mut expect, None, &super::Solo);
+    call(&mut expect, None, &Crew::solo());
     for size in 1..=4 {
         let mut output = start.to_vec();
         let seen = Mutex::new(vec![0u8; start.len()]);
@@ -72,7 +48,7 @@ pub(crate) fn same_for_all_crews<T: Element + std::fmt::Debug>(
             finished.lock().expect("no panic")[at].copy_from_slice(piece);
             piece.fill(T::ZERO);
         };
-        call(&mut output, Some(&epilogue), &Threads(size));
+        call(&mut output, Some(&epilogue), &Crew::new(&vec![0; size], false));
         assert!(seen.lock().expect("no panic").iter().all(|n| *n == 1), "each element once");
         assert!(output.iter().all(|x| *x == T::ZERO), "the epilogue's values stay");
         let finished = finished.into_inner().expect("no panic");

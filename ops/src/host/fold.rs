@@ -1,7 +1,7 @@
 //! Reductions of any set of axes: which input elements make an output element, and in which order.
 //!
 //! The order depends on the extents only: along a contiguous row, [`LANES`] sums take elements in
-//! turn, in blocks of [`BLOCK`], and the sums of a block, then those of blocks, are merged in order.
+//! turn, in blocks of [`BLOCK`]; the sums of a block, then those of blocks, are merged in order.
 //! Where neighbours of the output are neighbours of the input, each output takes its elements in
 //! order, in blocks too. So the rounding error grows with the number of blocks, not of elements.
 

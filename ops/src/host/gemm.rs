@@ -4,8 +4,10 @@
 //! Each output is `base + ((sum of block 0) + base) + ...`, the blocks of [`super::pack`] in order.
 #![expect(unsafe_code, reason = "tiles of one output are written by different tasks")]
 
+use synfire_runtime::crew::Crew;
+
 use super::{
-    Crew, Epilogue,
+    Epilogue,
     disjoint::DisjointMut,
     kernel::Base,
     pack::{Matrix, Operand, RightOperand, Side},
@@ -33,10 +35,11 @@ impl GemmShape {
         self.batch * self.rows * self.columns
     }
 
-    /// Bytes of workspace that a crew of `size` needs.
+    /// Bytes of workspace for crews of at most `size` and extents of at most these.
     #[must_use]
     pub fn workspace_bytes<T: Element>(&self, path: Path, size: usize) -> usize {
-        tile::workspace_bytes::<T>(self.scratch_len::<T>(path, size), size)
+        let scratch = tile::scratch_len_max::<T>(path, self.inner, self.columns);
+        tile::workspace_bytes::<T>(scratch, size)
     }
 
     fn grid<T: Element>(&self, path: Path, size: usize) -> Grid {
@@ -69,12 +72,7 @@ pub struct Gemm<'a, T> {
 /// Computes a batch of products into `output`, `[batch, rows, columns]`.
 ///
 /// The workspace has at least [`GemmShape::workspace_bytes`] for `crew.size()`.
-pub fn gemm<T: Element>(
-    call: &Gemm<'_, T>,
-    output: &mut [T],
-    workspace: &mut [u8],
-    crew: &dyn Crew,
-) {
+pub fn gemm<T: Element>(call: &Gemm<'_, T>, output: &mut [T], workspace: &mut [u8], crew: &Crew) {
     let (shape, path) = (&call.shape, call.path);
     assert_eq!(output.len(), shape.output_len(), "the output has [batch, rows, columns]");
     call.check();
@@ -283,7 +281,7 @@ mod tests {
             };
             let mut output = [0.0];
             let mut workspace = vec![0; call.shape.workspace_bytes::<f32>(path, 1)];
-            gemm(&call, &mut output, &mut workspace, &crate::host::Solo);
+            gemm(&call, &mut output, &mut workspace, &Crew::solo());
             assert!(output[0].is_nan());
         }
     }

@@ -10,7 +10,8 @@ use super::simd::{Element, Has, Job, LANES_MAX, Lanes};
 /// The most columns of a tile.
 const COLUMNS_MAX: usize = 3 * LANES_MAX;
 
-/// Rows of the left operand: element `(row, inner)` is `data[row * row_stride + inner * inner_stride]`.
+/// Rows of the left operand: element `(row, inner)` is
+/// `data[row * row_stride + inner * inner_stride]`.
 #[derive(Clone, Copy, Debug)]
 pub struct LeftPanel<'a, T> {
     /// The elements.
@@ -21,7 +22,8 @@ pub struct LeftPanel<'a, T> {
     pub inner_stride: usize,
 }
 
-/// Columns of the right operand: element `(inner, column)` is `data[inner * inner_stride + column]`.
+/// Columns of the right operand: element `(inner, column)` is
+/// `data[inner * inner_stride + column]`.
 #[derive(Clone, Copy, Debug)]
 pub struct RightPanel<'a, T> {
     /// The elements.

@@ -35,39 +35,6 @@ pub mod window; // the geometry of convolutions
 
 pub use simd::{Element, Path};
 
-/// Threads that share out the tasks of one call.
-pub trait Crew: Sync {
-    /// How many tasks can run at the same time; at least one.
-    fn size(&self) -> usize;
-
-    /// Runs `body(0)` to `body(tasks - 1)`, each once, on any thread, and returns when all are done.
-    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync));
-}
-
-/// The crew of one: everything runs on the calling thread.
-#[derive(Clone, Copy, Debug)]
-pub struct Solo;
-
-impl Crew for Solo {
-    fn size(&self) -> usize {
-        1
-    }
-
-    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
-        (0..tasks).for_each(body);
-    }
-}
-
-impl Crew for synfire_runtime::crew::Crew {
-    fn size(&self) -> usize {
-        self.size()
-    }
-
-    fn run(&self, tasks: usize, body: &(dyn Fn(usize) + Sync)) {
-        self.run(tasks, body);
-    }
-}
-
 /// What is done to a finished, contiguous piece of the output while it is still in cache.
 ///
 /// It gets the piece and the flat offset of its first element in the output tensor. A piece lies in

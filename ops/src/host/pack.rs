@@ -111,10 +111,15 @@ impl<T: Element> PackedMatrix<T> {
     /// Room for an operand of zeros; `outer` counts rows of a left, columns of a right operand.
     #[must_use]
     pub fn empty(path: Path, side: Side, [outer, inner]: [usize; 2]) -> Self {
-        let slack = LINE_BYTES / size_of::<T>();
-        let width = panel_width::<T>(path, side);
-        let data = vec![T::ZERO; outer.next_multiple_of(width) * inner + slack];
+        let data = vec![T::ZERO; Self::bytes(path, side, [outer, inner]) / size_of::<T>()];
         PackedMatrix { path, side, outer, inner, data }
+    }
+
+    /// Bytes of such an operand.
+    #[must_use]
+    pub fn bytes(path: Path, side: Side, [outer, inner]: [usize; 2]) -> usize {
+        let width = panel_width::<T>(path, side);
+        outer.next_multiple_of(width) * inner * size_of::<T>() + LINE_BYTES
     }
 
     /// Sets every element; `element(outer, inner)` gives it. Does not allocate.

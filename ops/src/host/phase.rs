@@ -1,8 +1,8 @@
 //! The weights of a transposed convolution, sorted by the phases of its output.
 //!
-//! Output pixels that are equal modulo the stride are a *phase*: they see the same kernel positions.
-//! The column phases of one row phase that read the same input pixels (all of them, where the kernel
-//! is no larger than the stride) form one [`Class`], so that one product serves them all.
+//! Output pixels that are equal modulo the stride are a *phase*: they see the same kernel
+//! positions. The column phases of one row phase that read the same input pixels (all of them,
+//! where the kernel is no larger than the stride) form one class: one product serves them all.
 
 use super::{
     conv::TapWeights,
@@ -47,11 +47,29 @@ impl<T: Element> ConvTransposeWeights<T> {
     /// Batch and extent of `shape` are free to change later.
     #[must_use]
     pub fn pack(path: Path, shape: &ConvTransposeShape, weights: &[T]) -> Self {
-        shape.check();
-        let rows = (0..shape.window.stride[0]).map(|phase| classes(path, shape, phase)).collect();
-        let mut packed = ConvTransposeWeights { shape: *shape, path, rows };
+        let mut packed = Self::empty(path, shape);
         packed.refill(weights);
         packed
+    }
+
+    /// Room for the weights; all are zero.
+    #[must_use]
+    pub fn empty(path: Path, shape: &ConvTransposeShape) -> Self {
+        shape.check();
+        let rows = (0..shape.window.stride[0]).map(|phase| classes(path, shape, phase)).collect();
+        ConvTransposeWeights { shape: *shape, path, rows }
+    }
+
+    /// Bytes of the packed weights of a shape.
+    #[must_use]
+    pub fn bytes(path: Path, shape: &ConvTransposeShape) -> usize {
+        let rows = 0..shape.window.stride[0];
+        let of_class = |(taps, members): (Vec<Tap>, Vec<Member>)| {
+            let [channels_in, channels_out] = shape.group_channels();
+            let channels = [channels_in, channels_out * members.len()];
+            TapWeights::<T>::bytes(path, shape.groups, channels, taps.len())
+        };
+        rows.flat_map(|phase| sorted(shape, phase)).map(of_class).sum()
     }
 
     /// Takes new weights of the same shape. Does not allocate.
@@ -76,8 +94,18 @@ impl<T: Element> ConvTransposeWeights<T> {
     }
 }
 
-/// The column phases of one row phase, those with the same taps together.
+/// The classes of one row phase, without weights.
 fn classes<T: Element>(path: Path, shape: &ConvTransposeShape, row_phase: usize) -> Vec<Class<T>> {
+    let [channels_in, channels_out] = shape.group_channels();
+    let class = |(taps, members): (Vec<Tap>, Vec<Member>)| {
+        let channels = [channels_in, channels_out * members.len()];
+        Class { weights: TapWeights::empty(path, shape.groups, channels, taps), members }
+    };
+    sorted(shape, row_phase).into_iter().map(class).collect()
+}
+
+/// The column phases of one row phase, those with the same taps together.
+fn sorted(shape: &ConvTransposeShape, row_phase: usize) -> Vec<(Vec<Tap>, Vec<Member>)> {
     let mut found: Vec<(Vec<Tap>, Vec<Member>)> = Vec::new();
     for phase in 0..shape.window.stride[1] {
         let (mut taps, mut positions) = (Vec::new(), Vec::new());
@@ -93,12 +121,7 @@ fn classes<T: Element>(path: Path, shape: &ConvTransposeShape, row_phase: usize)
             None => found.push((taps, vec![member])),
         }
     }
-    let [channels_in, channels_out] = shape.group_channels();
-    let class = |(taps, members): (Vec<Tap>, Vec<Member>)| {
-        let channels = [channels_in, channels_out * members.len()];
-        Class { weights: TapWeights::empty(path, shape.groups, channels, taps), members }
-    };
-    found.into_iter().map(class).collect()
+    found
 }
 
 /// How the phases of the output are cut into tiles. All phases have the extent of the largest; what

@@ -188,7 +188,8 @@ lanes!(__m512, lanes 16, rows 8, vectors 3,
     _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_add_ps,
     |x, y, z| _mm512_fmadd_ps(x, y, z));
 
-// 12 accumulators, 2 vectors of the right operand, 1 of the left: one more would spill and halve it.
+// 12 accumulators, 2 vectors of the right operand, 1 of the left: 4 rows of 3 vectors need all 16
+// registers, spill an accumulator, and run at half the speed.
 #[cfg(target_arch = "x86_64")]
 lanes!(__m256, lanes 8, rows 6, vectors 2,
     _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_add_ps,

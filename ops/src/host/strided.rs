@@ -16,7 +16,7 @@ use synfire_runtime::spec::{Element, Extents, RANK_MAX};
 
 use super::pieces::pieces;
 
-/// The largest number of inputs of `concat` and `stack`.
+/// The largest number of inputs of `concat` and `stack`, and of outputs of `split` and `switch`.
 pub const SOURCES_MAX: usize = 64;
 
 /// Rows and columns of a block in which a transposition stays inside the first-level cache.
@@ -60,6 +60,18 @@ impl Strided {
     #[must_use]
     pub fn extents(&self) -> Extents {
         Extents::new(&self.extents[..self.rank])
+    }
+
+    /// The source element of the output's first.
+    #[must_use]
+    pub fn start(&self) -> isize {
+        self.start
+    }
+
+    /// The source elements from one place of each axis to the next.
+    #[must_use]
+    pub fn strides(&self) -> &[isize] {
+        &self.strides[..self.rank]
     }
 
     /// `count` places of `axis`: `start`, `start + step`, ...
@@ -106,7 +118,8 @@ impl Strided {
     }
 
     /// The same elements over as few axes as can be, at least one.
-    fn merged(&self) -> Self {
+    #[must_use]
+    pub fn merged(&self) -> Self {
         let mut view = Self { rank: 0, ..*self };
         for axis in (0..self.rank).filter(|&axis| self.extents[axis] != 1) {
             let (extent, stride) = (self.extents[axis], self.strides[axis]);

@@ -11,8 +11,10 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use synfire_runtime::crew::Crew;
+
 use super::{
-    Crew, Epilogue,
+    Epilogue,
     disjoint::DisjointMut,
     kernel::{Base, MicroTile, RightPanel, Target},
     pack::{
@@ -67,6 +69,16 @@ pub(super) fn scratch_len<T: Element>(path: Path, inner: usize, columns: usize) 
     let tile = path.tile::<T>();
     let block = inner_block_len(inner);
     let right = block * columns.next_multiple_of(tile.columns);
+    right + LANES_MAX + tile.rows * left_row_stride(block)
+}
+
+/// The most that [`scratch_len`] is for the tiles of products of at most these extents.
+pub(super) fn scratch_len_max<T: Element>(path: Path, inner: usize, columns: usize) -> usize {
+    let tile = path.tile::<T>();
+    let block = inner.min(INNER_BLOCK).next_multiple_of(4);
+    // A tile holds at most `COLUMN_CHUNK` full blocks, rounded up to whole panels.
+    let right = block * columns.next_multiple_of(tile.columns);
+    let right = right.min(COLUMN_CHUNK * INNER_BLOCK + block * tile.columns);
     right + LANES_MAX + tile.rows * left_row_stride(block)
 }
 
@@ -175,7 +187,8 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// Cuts each of `copies` outputs so that a crew of `size` has enough tiles.
+    /// Cuts each of `copies` outputs so that a crew of `size` has enough tiles. The columns of a
+    /// tile are the most for a crew of one, whatever `rows` and `copies` are.
     pub(super) fn new<T: Element>(
         path: Path,
         [rows, inner, columns]: [usize; 3],
@@ -221,7 +234,7 @@ pub(super) fn workspace_bytes<T>(scratch: usize, size: usize) -> usize {
 
 /// Runs `body(tile, scratch)` for every tile, on as many tasks as the crew can run at once.
 pub(super) fn share_out<T: Element>(
-    crew: &dyn Crew,
+    crew: &Crew,
     tiles: usize,
     (workspace, scratch): (&mut [u8], usize),
     body: &(dyn Fn(usize, &mut [T]) + Sync),

@@ -47,12 +47,17 @@ impl Window {
     /// The taps in the order of the kernel's rows.
     #[must_use]
     pub fn taps(&self) -> Vec<Tap> {
-        let [rows, columns] = self.kernel;
-        let tap = |position: usize| Tap {
-            y: (position / columns * self.dilation[0]) as isize - self.padding.top as isize,
-            x: (position % columns * self.dilation[1]) as isize - self.padding.left as isize,
-        };
-        (0..rows * columns).map(tap).collect()
+        (0..self.tap_count()).map(|position| self.tap(position)).collect()
+    }
+
+    /// The tap at a position in the order of the kernel's rows.
+    #[must_use]
+    pub fn tap(&self, position: usize) -> Tap {
+        let [row, column] = [position / self.kernel[1], position % self.kernel[1]];
+        Tap {
+            y: (row * self.dilation[0]) as isize - self.padding.top as isize,
+            x: (column * self.dilation[1]) as isize - self.padding.left as isize,
+        }
     }
 
     /// How many taps there are.

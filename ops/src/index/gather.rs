@@ -136,6 +136,33 @@ fn on_rows<T: Pod + Send + Sync>(crew: &Crew, lookup: &Lookup<'_>, x: &[u8], y: 
     });
 }
 
+#[cfg(feature = "cube")]
+mod cube {
+    use cubecl::prelude::Runtime;
+
+    use super::{FireError, fits};
+    use crate::device::kernel::{Call, CubeKernel};
+    use crate::device::lookup::{Moves, dense, look_up};
+
+    pub(super) struct OnCube {
+        pub(super) axis: usize,
+    }
+
+    impl CubeKernel for OnCube {
+        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
+            let (x, index) = (call.input(0), call.input(1));
+            let (extents, places) = (x.extents(), index.extents());
+            fits("gather", &places, &extents, Some(self.axis))?;
+            let y = call.set_extents(0, &places);
+            let mut source = dense(&extents);
+            let place = std::mem::take(&mut source[self.axis]);
+            let bound = extents[self.axis];
+            let moves = Moves { source, index: dense(&places), place, bound };
+            look_up(call, [&x, &index, &y], moves)
+        }
+    }
+}
+
 /// Element types, each axis, shorter indices, one place, none, bounded, failures and rejections.
 #[must_use]
 pub fn samples() -> Vec<Sample> {

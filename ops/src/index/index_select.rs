@@ -125,6 +125,34 @@ fn on_slices<T: Pod + Send + Sync>(crew: &Crew, slices: &Slices<'_>, x: &[u8], y
     });
 }
 
+#[cfg(feature = "cube")]
+mod cube {
+    use cubecl::prelude::Runtime;
+
+    use super::FireError;
+    use crate::device::kernel::{Call, CubeKernel};
+    use crate::device::lookup::{Moves, dense, look_up};
+
+    pub(super) struct OnCube {
+        pub(super) axis: usize,
+    }
+
+    impl CubeKernel for OnCube {
+        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
+            let (x, index) = (call.input(0), call.input(1));
+            let extents = x.extents();
+            let mut taken = extents.to_vec();
+            taken[self.axis] = index.elements();
+            let y = call.set_extents(0, &taken);
+            let mut source = dense(&extents);
+            let place = std::mem::take(&mut source[self.axis]);
+            let along = (0..extents.len()).map(|axis| usize::from(axis == self.axis)).collect();
+            let moves = Moves { source, index: along, place, bound: extents[self.axis] };
+            look_up(call, [&x, &index, &y], moves)
+        }
+    }
+}
+
 /// Element types, each axis, one place, none, bounded, failures and rejections.
 #[must_use]
 pub fn samples() -> Vec<Sample> {

@@ -119,6 +119,73 @@ fn on_rows<T: Pod + Send + Sync>(crew: &Crew, indices: &[i64], one: [u8; 8], y: 
     });
 }
 
+#[cfg(feature = "cube")]
+mod cube {
+    use cubecl::prelude::*;
+
+    use super::{FireError, OneHot, pattern};
+    use crate::device::kernel::{Call, CubeKernel, size};
+    use crate::device::lookup::index_at;
+    use crate::device::words::{per_word, words_of};
+
+    pub(super) struct OnCube(pub(super) OneHot);
+
+    impl CubeKernel for OnCube {
+        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
+            let OneHot { classes, element } = self.0;
+            let index = call.input(0);
+            let y = call.set_extents(0, &[&index.extents()[..], &[classes]].concat());
+            let [low, high]: [u32; 2] = bytemuck::cast(pattern(element, 1.0));
+            let (per_word, words) = (per_word(element), words_of(element));
+            let count = y.elements() * words;
+            call.each(count.div_ceil(per_word as usize), |client, cubes, units| {
+                let (count, row) = (size(count), size(classes * words));
+                let (index, y) = (index.array(), y.array());
+                one_hot::launch::<R>(
+                    client,
+                    cubes,
+                    units,
+                    index,
+                    y,
+                    count,
+                    row,
+                    low,
+                    high,
+                    size(words),
+                    per_word,
+                );
+            })
+        }
+    }
+
+    /// Rows of `row` words or parts of words, each place of `words` of them.
+    #[cube(launch)]
+    fn one_hot(
+        index: &Array<u32>,
+        y: &mut Array<u32>,
+        count: u32,
+        row: u32,
+        low: u32,
+        high: u32,
+        #[comptime] words: u32,
+        #[comptime] per_word: u32,
+    ) {
+        let word = ABSOLUTE_POS as u32;
+        if word * per_word < count {
+            let mut bits = 0u32;
+            #[unroll]
+            for k in 0..per_word {
+                let element = word * per_word + k;
+                if element < count && index_at(index, element / row) == element % row / words {
+                    let one = select(element % words > 0, high, low);
+                    bits |= one << comptime!(k * (32 / per_word));
+                }
+            }
+            y[word as usize] = bits;
+        }
+    }
+}
+
 /// Element types, scalars, one class, several pieces, none, bounded, failures and rejections.
 #[must_use]
 pub fn samples() -> Vec<Sample> {

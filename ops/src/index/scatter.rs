@@ -45,6 +45,9 @@ use crate::host::scatter::{Number, Walk};
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, tensor};
 
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
+
 /// Adds the elements of `source` to `x` at the indices along `axis`.
 #[must_use]
 pub fn scatter_add(axis: usize) -> Scatter {
@@ -125,7 +128,7 @@ impl Operator for Scatter {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: OnHost(*self), cube: cube::OnCube(*self))
+        on_device!(target, specs, host: OnHost(*self), cube: cube::OnCube::new(*self, specs)?)
     }
 }
 
@@ -252,7 +255,7 @@ fn special() -> Vec<Sample> {
 fn by_searching(inputs: &[Tensor], operator: Scatter) -> Tensor {
     let [x, index, source] = inputs else { return Tensor::new(&[0], vec![]) };
     let mut hits = Vec::new();
-    Tensor::from_fn(&index.extents, |place| {
+    let _ = Tensor::from_fn(&index.extents, |place| {
         let mut target = place.to_vec();
         target[operator.axis] = index.at(place) as usize;
         hits.push((target, source.at(place)));

@@ -64,7 +64,11 @@ impl Operator for Softmax {
         Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs))
     }
 
-    fn kernel(&self, target: Target<'_>, specs: &Specs<'_>) -> Result<Box<dyn Kernel>, KernelError> {
+    fn kernel(
+        &self,
+        target: Target<'_>,
+        specs: &Specs<'_>,
+    ) -> Result<Box<dyn Kernel>, KernelError> {
         on_device!(target, specs, host: OnHost { axis: self.axis }, cube: cube::OnCube { axis: self.axis })
     }
 }
@@ -123,7 +127,7 @@ mod cube {
 
     use super::FireError;
     use crate::device::kernel::{Call, CubeKernel};
-    use crate::device::lines::{LINE_UNITS, Lines, along, max_of_cube, start_of, sum_of_cube};
+    use crate::device::lines::{Fold, LINE_UNITS, Lines, along, over_cube, start_of};
 
     pub(super) struct OnCube {
         pub(super) axis: usize,
@@ -138,31 +142,31 @@ mod cube {
             let lines = along(&x.extents(), self.axis);
             call.cubes(lines.count as usize, LINE_UNITS, |client, cubes, units| {
                 let lines = lines.argument();
-                softmax::launch::<f32, R>(client, cubes, units, x.array(), y.array(), lines);
+                softmax::launch::<R>(client, cubes, units, x.array(), y.array(), lines);
             })
         }
     }
 
     #[cube(launch)]
-    fn softmax<F: Float>(x: &Array<F>, y: &mut Array<F>, lines: Lines) {
+    fn softmax(x: &Array<f32>, y: &mut Array<f32>, lines: Lines) {
         let line = CUBE_POS as u32;
         if line < lines.count {
             let start = start_of(&lines, line);
             // Finite, so that a line of -inf divides 0 by 0.
-            let mut largest = F::min_value();
+            let mut largest = f32::min_value();
             let mut k = UNIT_POS;
             while k < lines.length {
                 largest = max(largest, x[(start + k * lines.stride) as usize]);
                 k += LINE_UNITS;
             }
-            let largest = max_of_cube::<F>(largest);
-            let mut sum = F::new(0.0);
+            let largest = over_cube(largest, Fold::Largest);
+            let mut sum = 0.0f32;
             let mut k = UNIT_POS;
             while k < lines.length {
                 sum += (x[(start + k * lines.stride) as usize] - largest).exp();
                 k += LINE_UNITS;
             }
-            let sum = sum_of_cube::<F>(sum);
+            let sum = over_cube(sum, Fold::Sum);
             let mut k = UNIT_POS;
             while k < lines.length {
                 let index = (start + k * lines.stride) as usize;

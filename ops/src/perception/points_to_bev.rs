@@ -5,7 +5,8 @@
 //! After Suwesh, "Parallel-Perception-Network": its maps, without the dependence on point order.
 //!
 //! # Shape
-//! `points`: `f32[up to N, 4]` (x, y, z, intensity; `N` may be fixed) -> `map`: `f32[size, size]`.
+//! `points`: `f32[up to N, 4]` (x, y, z, intensity; `N` may be fixed) -> `map`: `f32[size, size]`,
+//! `size` at most 32768.
 //!
 //! # Gradient
 //! None: a map of cells does not change with a small move of a point.
@@ -38,6 +39,12 @@ use crate::device::on_device;
 use crate::host::pieces::pieces;
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference};
+
+/// The largest map, so that its cells are numbered by `u32`.
+const SIZE_MAX: usize = 1 << 15;
+
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
 
 /// What a cell says of the points in it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -92,6 +99,10 @@ impl Operator for PointsToBev {
             let found = format!("a resolution of {} m", self.resolution_m);
             return Err(SpecError::new("points", found, "a positive length"));
         }
+        if self.size > SIZE_MAX {
+            let found = format!("a map of {} cells a side", self.size);
+            return Err(SpecError::new("points", found, format!("at most {SIZE_MAX}")));
+        }
         Ok(vec![Spec::f32([self.size, self.size])])
     }
 
@@ -119,39 +130,17 @@ impl Kernel for OnHost {
         let (points, _) = points.elements::<f32>().as_chunks::<4>();
         let map = map.elements::<f32>();
         pieces(firing.crew(), map, 1, &|_, piece| piece.fill(0.0));
-        match self.0.mode {
-            BevMode::Plain => self.mark(points, map, |z| z > 0.0, |_, _| 1.0),
+        let PointsToBev { size, resolution_m, mode } = self.0;
+        let plane = Grid { resolution_m, centre: size as f32 / 2.0, count: size as f32 };
+        match mode {
+            BevMode::Plain => mark(points, map, plane, |z| f32::from(z > 0.0)),
             BevMode::Voxels { depth, offset } => {
-                let grid = Grid { resolution_m: self.0.resolution_m, centre: offset as f32 };
-                let inside = |z: f32| z > 0.0 && grid.cell(z, depth as f32).is_some();
-                self.mark(points, map, inside, |_, _| 1.0);
+                let grid = Grid { resolution_m, centre: offset as f32, count: depth as f32 };
+                mark(points, map, plane, |z| f32::from((z > 0.0) & grid.has(grid.position(z))));
             }
-            BevMode::Heights => self.mark(points, map, |z| z > 0.0, f32::max),
+            BevMode::Heights => mark(points, map, plane, |z| if z > 0.0 { z } else { 0.0 }),
         }
         Ok(())
-    }
-}
-
-impl OnHost {
-    /// `cell = write(cell, z)` for each point inside the map whose height counts. One core does it
-    /// all: points hit cells anywhere, and it takes less time than to sort them out.
-    fn mark(
-        &self,
-        points: &[[f32; 4]],
-        map: &mut [f32],
-        counts: impl Fn(f32) -> bool,
-        write: impl Fn(f32, f32) -> f32,
-    ) {
-        let (size, resolution_m) = (self.0.size, self.0.resolution_m);
-        let grid = Grid { resolution_m, centre: size as f32 / 2.0 };
-        for &[x, y, z, _] in points {
-            let row = grid.cell(x, size as f32);
-            let column = grid.cell(y, size as f32);
-            if let (Some(row), Some(column), true) = (row, column, counts(z)) {
-                let cell = &mut map[row * size + column];
-                *cell = write(*cell, z);
-            }
-        }
     }
 }
 
@@ -160,15 +149,50 @@ impl OnHost {
 struct Grid {
     resolution_m: f32,
     centre: f32,
+    count: f32,
 }
 
 impl Grid {
-    /// The cell at `position_m` when it is one of `count`; NaN never is. From 0 on, truncation is
-    /// the floor.
-    #[inline]
-    fn cell(self, position_m: f32, count: f32) -> Option<usize> {
-        let position = position_m / self.resolution_m + self.centre;
-        (position >= 0.0 && position < count).then_some(position as usize)
+    /// Where in the grid `position_m` lies, in cells.
+    fn position(self, position_m: f32) -> f32 {
+        position_m / self.resolution_m + self.centre
+    }
+
+    /// Whether a cell is there; never at NaN. From 0 on, truncation is the floor.
+    fn has(self, position: f32) -> bool {
+        (position >= 0.0) & (position < self.count)
+    }
+}
+
+/// Points that are located before their cells are raised.
+const BLOCK: usize = 256;
+
+/// Raises each cell to the `value`, 0 or more, of the height of every point in it.
+///
+/// Two loops without a branch, for none could be predicted: a point outside raises some cell to 0,
+/// which it is at least, each time another so that none waits for the last. One core does it all,
+/// for points hit cells anywhere.
+fn mark(points: &[[f32; 4]], map: &mut [f32], plane: Grid, value: impl Fn(f32) -> f32) {
+    if map.is_empty() {
+        return;
+    }
+    let size = plane.count as u32;
+    let others = (map.len() / 2 + 1).next_power_of_two() as u32 - 1;
+    let mut located = [(0, 0.0); BLOCK];
+    for points in points.chunks(BLOCK) {
+        for ((index, &[x, y, z, _]), located) in points.iter().enumerate().zip(&mut located) {
+            let (row, column) = (plane.position(x), plane.position(y));
+            let inside = plane.has(row) & plane.has(column);
+            let cell = (row as i32 as u32).wrapping_mul(size).wrapping_add(column as i32 as u32);
+            // All ones or none: a choice by arithmetic, since `if` here is compiled to a branch.
+            let mask = u32::from(inside).wrapping_neg();
+            let cell = (cell & mask) | (index as u32 & others & !mask);
+            *located = (cell, f32::from_bits(value(z).to_bits() & mask));
+        }
+        for &(cell, value) in &located[..points.len()] {
+            let cell = &mut map[cell as usize];
+            *cell = if value > *cell { value } else { *cell };
+        }
     }
 }
 
@@ -214,10 +238,12 @@ pub fn samples() -> Vec<Sample> {
         Sample::rejected(name, operator, vec![points], "points", dimension)
     };
     let flat = points_to_bev(4, 0.0, BevMode::Plain);
+    let large = points_to_bev(SIZE_MAX + 1, 0.2, BevMode::Plain);
     let some = [
         rejected("three features", Spec::f32([9, 3]), Some(1)),
         rejected("one axis", Spec::f32([4]), None),
         rejected("doubles", Spec::new(Element::F64, [9, 4]), None),
+        Sample::rejected("too large", large, vec![Spec::f32([9, 4])], "points", None),
         Sample::rejected("no resolution", flat, vec![Spec::f32([9, 4])], "points", None),
     ];
     every.chain(some).collect()

@@ -29,7 +29,7 @@ use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
     Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
-use synfire_runtime::spec::{Dimension, Element, Spec};
+use synfire_runtime::spec::{Dimension, Element, Extents, Spec};
 use synfire_runtime::value::Value;
 
 use super::reduction::Keep;
@@ -38,6 +38,9 @@ use crate::host::erased::shares;
 use crate::host::number::Number;
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
+
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
 
 /// Input elements below which a share of the output is not worth another core.
 const GRAIN: usize = 16 * 1024;
@@ -67,6 +70,19 @@ pub struct Arg {
 enum Extreme {
     Largest,
     Smallest,
+}
+
+impl Arg {
+    /// The extents of the output for an input of these extents.
+    fn outcome(&self, extents: &[usize]) -> Result<Extents, FireError> {
+        let Self { name, axis, keep, .. } = *self;
+        let outcome = keep.extents(extents, &[axis]);
+        if extents[axis] == 0 && outcome.elements() > 0 {
+            let cause = format!("port x has extent 0 at dimension {axis}: no {name} of nothing");
+            return Err(FireError::failed(cause));
+        }
+        Ok(outcome)
+    }
 }
 
 impl Operator for Arg {
@@ -101,7 +117,7 @@ impl Operator for Arg {
             target,
             specs,
             host: OnHost { operator: self.clone(), element },
-            cube: cube::OnCube { operator: self.clone(), element }
+            cube: cube::OnCube::new(self.clone(), element)?
         )
     }
 }
@@ -113,16 +129,12 @@ struct OnHost {
 
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let Arg { name, axis, keep, extreme } = self.operator;
+        let Arg { axis, extreme, .. } = self.operator;
         let (crew, x, mut y) = (firing.crew(), firing.input(0), firing.output(0));
         let extents = x.extents();
-        y.set_extents(&keep.extents(&extents, &[axis]));
+        y.set_extents(&self.operator.outcome(&extents)?);
         if y.bytes().is_empty() {
             return Ok(());
-        }
-        if extents[axis] == 0 {
-            let cause = format!("port x has extent 0 at dimension {axis}: no {name} of nothing");
-            return Err(FireError::failed(cause));
         }
         let slabs = [extents[axis], extents[axis + 1..].iter().product()];
         let on_host = match self.element {

@@ -37,6 +37,8 @@ use synfire_runtime::value::Value;
 
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 
+#[cfg(feature = "cube")]
+mod cube; // the formulas on accelerators
 mod family; // the operator behind all rows
 mod folds; // what each row does with an element
 use family::{Empty, Row};

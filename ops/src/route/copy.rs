@@ -57,7 +57,7 @@ impl Operator for Copy {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: Viewed(Strided::dense), cube: cube::OnCube)
+        on_device!(target, specs, host: Viewed(Strided::dense), cube: Viewed(Strided::dense))
     }
 }
 

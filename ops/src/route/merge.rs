@@ -78,7 +78,8 @@ impl Operator for Merge {
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
         let branches = self.branches;
-        on_device!(target, specs, host: OnHost { branches }, cube: cube::OnCube { branches })
+        // Which branch it is, the lane must know: the selector lies in host memory.
+        on_device!(target, specs, host: OnHost { branches })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Switch: sends each token to the one of several branches that a selector names.
 //!
 //! # Shape
-//! `selector`: `i64[]`; `x`: any -> `y0`, `y1`, ...: as `x`; 1 to 16 branches.
+//! `selector`: `i64[]`; `x`: any -> `y0`, `y1`, ...: as `x`; 1 to 64 branches.
 //!
 //! # Gradient
 //! `dx` is `merge` of `dy0`, `dy1`, ... by the same selector; none for `selector`.
@@ -23,7 +23,7 @@
 //! ```
 
 use synfire_runtime::device::Target;
-use synfire_runtime::firing::{Firing, OUTPUTS_MAX};
+use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
     Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, Routing, SpecError, Specs,
     Tolerance,
@@ -33,7 +33,7 @@ use synfire_runtime::value::Value;
 
 use crate::device::on_device;
 use crate::host::indices::in_range;
-use crate::host::strided::{Strided, copy};
+use crate::host::strided::{SOURCES_MAX, Strided, copy};
 use crate::require;
 use crate::sample::{Expect, Sample, bounded_first, ramp, tensor};
 
@@ -59,7 +59,7 @@ impl Operator for Switch {
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         require::element("selector", &inputs[0], &[Element::I64])?;
         require::rank("selector", &inputs[0], 0)?;
-        require::count("y", self.branches, OUTPUTS_MAX)?;
+        require::count("y", self.branches, SOURCES_MAX)?;
         Ok(vec![inputs[1].clone(); self.branches])
     }
 
@@ -75,7 +75,8 @@ impl Operator for Switch {
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
         let branches = self.branches;
-        on_device!(target, specs, host: OnHost { branches }, cube: cube::OnCube { branches })
+        // Which branch it is, the lane must know: the selector lies in host memory.
+        on_device!(target, specs, host: OnHost { branches })
     }
 }
 
@@ -145,7 +146,13 @@ pub fn samples() -> Vec<Sample> {
             "selector",
             None,
         ),
-        Sample::rejected("too many", switch(17), vec![i64s(), Spec::f32([2])], "y", None),
+        Sample::rejected(
+            "too many",
+            switch(SOURCES_MAX + 1),
+            vec![i64s(), Spec::f32([2])],
+            "y",
+            None,
+        ),
     ];
     every.into_iter().chain(some).collect()
 }

@@ -12,6 +12,12 @@
 //! 4. A reader behind a delay does not see poison: the writer leaves the last good payload in
 //!    place of the one that failed, and the reader takes it (last good value held).
 //!
+//! # What a hop costs
+//! All firings of an iteration of a volley share one stamp, that of the tokens it waited for. While
+//! every token of an iteration has a value, which is nearly always, nothing is written or read
+//! about registers inside the volley: the line is *clean*. The first null, poison or failure
+//! *sullies* it: the states left out so far are written, and from there on each is looked at.
+//!
 //! The same code runs on threads and, one poll at a time, in the simulator.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +27,7 @@ use super::bell::Bell;
 use super::register::{Block, Port};
 use super::ring::Ring;
 use crate::crew::Crew;
-use crate::firing::Firing;
+use crate::firing::{Firing, InPlace};
 use crate::observe::{LaneMeter, Tracer};
 use crate::operator::{FireError, Kernel, PieceStage};
 use crate::run::Shared;
@@ -40,11 +46,23 @@ pub(crate) struct Actor {
     pub(crate) strict: Vec<u32>,
     /// Inputs that carry tokens, with whether they hold the last good value (rule 4).
     pub(crate) tokens: Vec<(u32, bool)>,
+    /// Those of `tokens` that are looked at even while the line is clean: they come from other
+    /// volleys or from earlier iterations.
+    pub(crate) checked: Vec<(u32, bool)>,
     /// Inputs that come over a link of the plan, with its index.
     pub(crate) linked: Vec<(u32, u32)>,
+    /// Outputs whose tokens are written even while the line is clean.
+    pub(crate) written: Vec<u32>,
     /// Outputs that are read behind a delay (rule 4).
     pub(crate) held: Vec<u32>,
     pub(crate) is_source: bool,
+    pub(crate) is_switch: bool,
+    /// Whether its kernel looks at the states of its inputs: a clean line has none to show.
+    pub(crate) is_merge: bool,
+    /// The input and output that are one place.
+    pub(crate) pair: InPlace,
+    /// Whether any port moves from firing to firing.
+    pub(crate) moves: bool,
     pub(crate) firings: u64,
 }
 
@@ -62,6 +80,8 @@ pub(crate) struct Wait {
     pub(crate) reader: usize,
     pub(crate) tokens: u64,
     pub(crate) head: u64,
+    /// The slot of the last token of the next iteration.
+    pub(crate) slot: usize,
     /// The writer's bell, unless it is this lane.
     pub(crate) writer: Option<Arc<Bell>>,
     /// Whether a feed writes it: when the run is told to stop, what was fed is the end.
@@ -74,6 +94,8 @@ pub(crate) struct Grant {
     pub(crate) ring: Arc<Ring>,
     pub(crate) tokens: u64,
     pub(crate) tail: u64,
+    /// The slot of the next token.
+    pub(crate) slot: usize,
     /// The oldest head as last seen.
     pub(crate) oldest: u64,
     /// Bells of the readers on other lanes and outside.
@@ -88,6 +110,16 @@ pub(crate) struct Volley {
     pub(crate) has_effect: bool,
     pub(crate) starts_with_source: bool,
     pub(crate) ended: bool,
+    /// Iterations so far.
+    pub(crate) iteration: u64,
+}
+
+/// What all firings of one iteration of a volley share.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Line {
+    stamp: Stamp,
+    /// Whether every token so far had a value.
+    clean: bool,
 }
 
 /// How a lane looks for a volley that may fire.
@@ -105,6 +137,14 @@ pub(crate) enum Polled {
     Fired,
     Idle,
     Done,
+}
+
+/// Where in its volley a lane is.
+#[derive(Clone, Copy)]
+struct Position {
+    volley: usize,
+    step: usize,
+    time: u32,
 }
 
 enum Readiness {
@@ -125,6 +165,7 @@ pub(crate) struct Lane {
     pub(crate) shared: Arc<Shared>,
     pub(crate) meter: Arc<LaneMeter>,
     pub(crate) tracer: Option<Tracer>,
+    pub(crate) line: Line,
 }
 
 /// The lane's scratch memory.
@@ -134,8 +175,8 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    pub(crate) fn new(bytes: usize) -> Self {
-        Self { block: Block::new(bytes), bytes }
+    pub(crate) fn new(bytes: usize) -> Result<Self, String> {
+        Ok(Self { block: Block::new(bytes)?, bytes })
     }
 
     fn take(&mut self) -> &mut [u8] {
@@ -214,7 +255,7 @@ impl Lane {
         }
         for wait in &volley.waits {
             let last = wait.head + wait.tokens - 1;
-            if !wait.ring.is_published(last) {
+            if !wait.ring.is_published_in(wait.slot, last) {
                 let over = wait.ring.closed_at().is_some_and(|tail| tail <= last)
                     || (wait.is_fed && self.shared.is_stopping());
                 // Published and closed between the two looks: look once more.
@@ -240,76 +281,90 @@ impl Lane {
     }
 
     fn fire_volley(&mut self, index: usize) {
-        let mut position = (0, 0);
+        let volley = &mut self.volleys[index];
+        let stamp = Stamp { sequence: volley.iteration, ..Stamp::default() };
+        self.line = Line { stamp, clean: true };
+        volley.iteration += 1;
+        let mut at = Position { volley: index, step: 0, time: 0 };
         loop {
-            let attempt = catch_unwind(AssertUnwindSafe(|| self.fire_steps(index, &mut position)));
+            let attempt = catch_unwind(AssertUnwindSafe(|| self.fire_steps(&mut at)));
             match attempt {
                 Ok(true) => break,
                 Ok(false) => return self.end(index),
                 Err(panic) => {
                     // Rule 3: the step that panicked poisons its outputs, the line goes on.
-                    let step = &self.volleys[index].steps[position.0];
-                    let actor = step.actor;
-                    let cause = FireError::failed(panic_text(&*panic));
-                    self.fail(actor, cause);
-                    self.finish_firing(index, &mut position);
+                    self.fail(at, FireError::failed(panic_text(&*panic)));
+                    self.finish_firing(&mut at);
                 }
             }
         }
+        self.finish_volley(index);
+    }
+
+    /// Returns the credits of what the volley read, and wakes who waits for tokens or credits.
+    fn finish_volley(&mut self, index: usize) {
+        self.meter.volleys[index].add(1);
         let volley = &mut self.volleys[index];
         let mut rings = false;
         for wait in &mut volley.waits {
             wait.head += wait.tokens;
+            wait.slot = wrapped(wait.slot + wait.tokens as usize, &wait.ring);
             self.shared.count_head(wait.link, wait.head);
             wait.ring.release(wait.reader, wait.head);
             rings |= wait.writer.is_some();
         }
+        let last = volley.steps.last().map_or(0..0, |step| step.publishes.clone());
+        let published = &volley.grants[last];
+        rings |= published.iter().any(|grant| !grant.readers.is_empty());
         if rings {
             crate::sync::fence(crate::sync::Ordering::SeqCst);
-            volley.waits.iter().flat_map(|wait| &wait.writer).for_each(|bell| bell.ring_fenced());
+            let writers = volley.waits.iter().flat_map(|wait| &wait.writer);
+            let readers = published.iter().flat_map(|grant| &grant.readers);
+            writers.chain(readers).for_each(|bell| bell.ring_fenced());
         }
     }
 
-    /// Fires from `position` to the end of the volley; false when its source has nothing more.
-    fn fire_steps(&mut self, index: usize, position: &mut (usize, u32)) -> bool {
-        while position.0 < self.volleys[index].steps.len() {
-            let actor = self.volleys[index].steps[position.0].actor;
-            match self.fire(actor) {
+    /// Fires from `at` to the end of the volley; false when its source has nothing more.
+    #[inline]
+    fn fire_steps(&mut self, at: &mut Position) -> bool {
+        while at.step < self.volleys[at.volley].steps.len() {
+            match self.fire(*at) {
                 Ok(()) => {}
                 Err(FireError::End) => return false,
-                Err(error) => self.fail(actor, error),
+                Err(error) => self.fail(*at, error),
             }
-            self.finish_firing(index, position);
+            self.finish_firing(at);
         }
         true
     }
 
-    /// Moves on after a firing; publishes what it completed.
+    /// Moves on by one firing; publishes what it completed.
     #[inline]
-    fn finish_firing(&mut self, index: usize, position: &mut (usize, u32)) {
-        let step = &self.volleys[index].steps[position.0];
-        let actor = &mut self.actors[step.actor];
-        actor.firings += 1;
-        actor.inputs.iter_mut().chain(&mut actor.outputs).for_each(Port::advance);
-        position.1 += 1;
-        if position.1 < step.times {
+    fn finish_firing(&mut self, at: &mut Position) {
+        let volley = &mut self.volleys[at.volley];
+        let step = &volley.steps[at.step];
+        self.actors[step.actor].advance();
+        at.time += 1;
+        if at.time < step.times {
             return;
         }
-        *position = (position.0 + 1, 0);
-        let publishes = step.publishes.clone();
-        if publishes.is_empty() {
+        (at.step, at.time) = (at.step + 1, 0);
+        if step.publishes.is_empty() {
             return;
         }
-        let grants = &mut self.volleys[index].grants[publishes];
+        let is_last = at.step == volley.steps.len();
+        let grants = &mut volley.grants[step.publishes.clone()];
         let mut rings = false;
         for grant in &mut *grants {
             for token in grant.tail..grant.tail + grant.tokens {
-                grant.ring.publish(token);
+                grant.ring.publish_in(grant.slot, token);
+                grant.slot = wrapped(grant.slot + 1, &grant.ring);
             }
             grant.tail += grant.tokens;
             rings |= !grant.readers.is_empty();
         }
-        if rings {
+        // The end of the volley makes its one fence for credits and for these.
+        if rings && !is_last {
             crate::sync::fence(crate::sync::Ordering::SeqCst);
             grants.iter().flat_map(|grant| &grant.readers).for_each(|bell| bell.ring_fenced());
         }
@@ -317,45 +372,90 @@ impl Lane {
 
     /// One firing: rule 3.
     #[inline]
-    fn fire(&mut self, actor: usize) -> Result<(), FireError> {
-        let own = &mut self.actors[actor];
-        let (stamp, state) = own.gather();
-        own.begin(stamp, state);
-        for &(input, link) in &own.linked {
-            let port = &own.inputs[input as usize];
-            let tokens = (0..port.rate).filter(|&token| port.token(token).state.is_value());
-            self.shared.count_passed(link, tokens.map(|token| port.payload_bytes(token) as u64));
+    fn fire(&mut self, at: Position) -> Result<(), FireError> {
+        let actor = self.volleys[at.volley].steps[at.step].actor;
+        if self.actors[actor].is_merge {
+            self.sully(at);
         }
-        if !state.is_value() {
-            self.meter.skipped(actor, state);
-            if state.cause().is_some() {
-                own.hold();
-            }
+        let own = &mut self.actors[actor];
+        if self.line.clean && own.checked.is_empty() {
+            own.begin_clean(self.line.stamp);
+        } else if !self.begin_checked(at, actor) {
             return Ok(());
         }
-        if let Some(inject) = &self.shared.inject
+        let Self { actors, crew, scratch, tracer, meter, shared, line, .. } = self;
+        let own = &mut actors[actor];
+        if let Some(inject) = &shared.inject
             && let Some(cause) = inject(own.index, own.firings)
         {
             return Err(FireError::Failed(cause));
         }
-        let scratch = self.scratch.take();
-        let Some(tracer) = self.tracer.as_mut().filter(|tracer| tracer.samples(own.firings)) else {
-            own.call(&self.crew, scratch)?;
-            self.meter.fired(actor);
-            return Ok(());
-        };
-        let start = tracer.now_ns();
-        own.call(&self.crew, scratch)?;
-        tracer.fired(&self.meter, actor, own.index, stamp.sequence, start);
-        self.meter.fired(actor);
+        match tracer.as_mut().filter(|tracer| tracer.samples(own.firings)) {
+            None => own.call(crew, scratch.take())?,
+            Some(tracer) => {
+                let start = tracer.now_ns();
+                own.call(crew, scratch.take())?;
+                tracer.fired(meter, (actor, own.index), line.stamp.sequence, start);
+            }
+        }
+        if own.is_source {
+            line.stamp = own.outputs.first().map_or(line.stamp, |port| port.stamp(0));
+        }
+        if own.is_switch {
+            self.sully(at);
+        }
         Ok(())
+    }
+
+    /// Looks at the inputs and begins the outputs; false when the firing is to be skipped.
+    fn begin_checked(&mut self, at: Position, actor: usize) -> bool {
+        let own = &self.actors[actor];
+        if let Some(stamp) = own.youngest() {
+            self.line.stamp = stamp;
+            own.count_passed(&self.shared);
+        }
+        let state = own.worst(self.line.clean);
+        if !state.is_value() {
+            self.sully(at);
+        }
+        let own = &mut self.actors[actor];
+        if self.line.clean {
+            own.begin_clean(self.line.stamp);
+            return true;
+        }
+        own.begin(self.line.stamp, state);
+        if state.is_value() {
+            return true;
+        }
+        self.meter.skipped(actor, state);
+        if state.cause().is_some() {
+            own.hold();
+        }
+        false
+    }
+
+    /// Writes the states that were left out while the line was clean.
+    #[cold]
+    fn sully(&mut self, at: Position) {
+        if !std::mem::take(&mut self.line.clean) {
+            return;
+        }
+        for step in &self.volleys[at.volley].steps[..at.step] {
+            let own = &self.actors[step.actor];
+            for output in (0..own.outputs.len() as u32).filter(|o| !own.written.contains(o)) {
+                own.outputs[output as usize]
+                    .set_token(0, Token::new(self.line.stamp, State::VALUE));
+            }
+        }
     }
 
     /// Notes a failure and poisons the outputs of the current firing.
     #[cold]
-    fn fail(&mut self, actor: usize, error: FireError) {
+    fn fail(&mut self, at: Position, error: FireError) {
+        self.sully(at);
+        let actor = self.volleys[at.volley].steps[at.step].actor;
         let own = &mut self.actors[actor];
-        let (stamp, _) = own.gather();
+        let stamp = self.line.stamp;
         let cause = self.shared.failed(own.index, own.firings, stamp.sequence, error.to_string());
         own.begin(stamp, State::poison(cause));
         own.hold();
@@ -414,51 +514,73 @@ impl Actor {
     ) -> R {
         // SAFETY: rule 1 gave the volley every slot at these cursors, and within the volley the
         // plan's order gives each register to one actor at a time (register rules 2 to 4).
-        let mut firing =
-            unsafe { Firing::new(&self.inputs, &self.outputs, crew, scratch, self.firings) };
+        let mut firing = unsafe {
+            Firing::new((&self.inputs, &self.outputs, self.pair), crew, scratch, self.firings)
+        };
         call(&mut *self.kernel, &mut firing)
     }
 
-    /// The youngest stamp of the inputs, and whether they all have values.
+    /// Moves every port on by one firing.
     #[inline]
-    fn gather(&self) -> (Stamp, State) {
-        let mut stamp = Stamp { sequence: self.firings, ..Stamp::default() };
-        let mut poison = State::VALUE;
-        for (place, &(input, holds)) in self.tokens.iter().enumerate() {
+    fn advance(&mut self) {
+        self.firings += 1;
+        if self.moves {
+            self.inputs.iter_mut().chain(&mut self.outputs).for_each(Port::advance);
+        }
+    }
+
+    /// Meters the tokens that came over links.
+    fn count_passed(&self, shared: &Shared) {
+        for &(input, link) in &self.linked {
             let port = &self.inputs[input as usize];
-            for index in 0..port.rate {
-                let token = port.token(index);
-                if place == 0 && index == 0 || token.stamp.sequence > stamp.sequence {
-                    stamp = token.stamp;
-                }
-                if !holds && token.state.cause().is_some() {
-                    poison = poison.max(token.state);
-                }
+            let tokens = (0..port.rate).filter(|&token| port.state(token).is_value());
+            shared.count_passed(link, tokens.map(|token| port.payload_bytes(token) as u64));
+        }
+    }
+
+    /// The youngest stamp of the tokens that came over links, if any did.
+    fn youngest(&self) -> Option<Stamp> {
+        let stamps = self.linked.iter().map(|&(input, _)| {
+            let port = &self.inputs[input as usize];
+            port.stamp(port.rate - 1)
+        });
+        stamps.reduce(|a, b| if b.sequence > a.sequence { b } else { a })
+    }
+
+    /// Poison before null before value; rule 4 lets a held input pass, a merge its branches.
+    fn worst(&self, clean: bool) -> State {
+        let states = |input: u32| {
+            let port = &self.inputs[input as usize];
+            (0..port.rate).map(move |token| port.state(token))
+        };
+        let looked_at = if clean { &self.checked } else { &self.tokens };
+        let mut worst = State::VALUE;
+        for &(input, holds) in looked_at {
+            let state = states(input).max().unwrap_or_default();
+            if state.cause().is_some() && !holds || state.is_null() {
+                worst = worst.max(state);
             }
         }
-        if !poison.is_value() {
-            return (stamp, poison);
+        if !worst.is_null() {
+            return worst;
         }
-        let is_null = |&input: &u32| {
-            let port = &self.inputs[input as usize];
-            (0..port.rate).any(|index| port.token(index).state.is_null())
-        };
-        let null = self.strict.iter().any(is_null);
-        (stamp, if null { State::NULL } else { State::VALUE })
+        let is_looked_at = |input: &u32| looked_at.iter().any(|(own, _)| own == input);
+        let mut strict = self.strict.iter().filter(|input| is_looked_at(input));
+        let null = strict.any(|&input| states(input).any(State::is_null));
+        if null { State::NULL } else { State::VALUE }
+    }
+
+    /// Gives the outputs of this firing a stamp and a value, where a clean line has them written.
+    #[inline]
+    fn begin_clean(&self, stamp: Stamp) {
+        for &output in &self.written {
+            self.outputs[output as usize].begin(stamp, State::VALUE);
+        }
     }
 
     /// Gives the outputs of this firing their stamp and state.
-    #[inline]
     fn begin(&self, stamp: Stamp, state: State) {
-        for port in &self.outputs {
-            let mut token = Token::new(stamp, state);
-            if port.varies() {
-                token.fill_extents(&port.spec);
-            }
-            for index in 0..port.rate {
-                port.set_token(index, token);
-            }
-        }
+        self.outputs.iter().for_each(|port| port.begin(stamp, state));
     }
 
     /// Rule 4: leaves the last good payload in the current slot of outputs read behind a delay.
@@ -467,6 +589,12 @@ impl Actor {
             self.outputs[output as usize].repeat_last();
         }
     }
+}
+
+/// A slot index just beyond the ring's end, brought back to its start.
+fn wrapped(slot: usize, ring: &Ring) -> usize {
+    let capacity = ring.slots().len();
+    if slot >= capacity { slot - capacity } else { slot }
 }
 
 /// What a panic said.

@@ -12,14 +12,14 @@
 //! cursor after each firing, so the current slot is always one that rules 2 to 4 give it.
 #![expect(unsafe_code, reason = "the one place that turns planned offsets into slices")]
 
-use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::ring::{Ring, Slot};
 use crate::device::Buffer;
-use crate::spec::{Extents, Spec};
-use crate::token::Token;
+use crate::spec::{Element, Extents, Scalar, Spec};
+use crate::token::{Stamp, State, Token};
 
 /// Registers start at multiples of this: a cache line, two for the spatial prefetcher.
 pub(crate) const ALIGNMENT: usize = 128;
@@ -36,13 +36,13 @@ unsafe impl Send for Block {}
 unsafe impl Sync for Block {}
 
 impl Block {
-    pub(crate) fn new(bytes: usize) -> Self {
-        let layout = Layout::from_size_align(bytes.max(1), ALIGNMENT)
-            .expect("plans only hold sizes that fit the address space");
+    /// As many bytes, or the text of a fault when the machine has no such memory.
+    pub(crate) fn new(bytes: usize) -> Result<Self, String> {
+        let refused = || format!("the host has no memory of {bytes} bytes");
+        let layout = Layout::from_size_align(bytes.max(1), ALIGNMENT).map_err(|_| refused())?;
         // SAFETY: the layout has a size of at least one byte.
         let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
-        Self { start, layout }
+        Ok(Self { start: NonNull::new(start).ok_or_else(refused)?, layout })
     }
 
     /// All of it; for a block that one thread owns.
@@ -89,23 +89,29 @@ impl Headers {
     }
 }
 
-/// One end of a register in one actor.
+/// One end of a register in one actor. What a firing touches comes first, in one cache line.
 #[derive(Clone)]
+#[repr(C, align(64))]
 pub(crate) struct Port {
+    /// Payload of the slot at the cursor; null on an accelerator.
+    at: *mut u8,
+    /// Header of the slot at the cursor.
+    slot_at: *const Slot,
+    bytes: usize,
+    /// Tokens of one firing; 0 for a parameter, whose cursor never moves.
+    pub(crate) rate: u32,
+    capacity: u32,
+    cursor: u32,
+    pub(crate) element: Element,
+    /// Whether tokens differ in their extents.
+    varies: bool,
+    /// Start of slot 0, for host memory.
+    start: *mut u8,
+    stride: usize,
+    slots: *const Slot,
     pub(crate) spec: Arc<Spec>,
     payload: Payload,
     headers: Headers,
-    /// Start of slot 0, for host memory.
-    start: *mut u8,
-    slots: *const Slot,
-    stride: usize,
-    bytes: usize,
-    capacity: u32,
-    cursor: u32,
-    /// Tokens of one firing; 0 for a parameter, whose cursor never moves.
-    pub(crate) rate: u32,
-    /// Whether tokens differ in their extents.
-    varies: bool,
 }
 
 // SAFETY: the pointers lead into the block and headers that the port itself keeps alive.
@@ -133,26 +139,40 @@ impl Port {
         };
         let slots = headers.slots().as_ptr();
         let capacity = u32::try_from(capacity).expect("plans hold fewer slots than u32::MAX");
-        let varies = !spec.is_fixed();
+        let (element, varies) = (spec.element, !spec.is_fixed());
         Self {
+            at: start,
+            slot_at: slots,
+            bytes,
+            rate,
+            capacity,
+            cursor: 0,
+            element,
+            varies,
+            start,
+            stride,
+            slots,
             spec,
             payload,
             headers,
-            start,
-            slots,
-            stride,
-            bytes,
-            capacity,
-            cursor: 0,
-            rate,
-            varies,
         }
     }
 
     /// The same port starting `slots` later in the ring.
     pub(crate) fn starting_at(mut self, index: u64) -> Self {
-        self.cursor = (index % u64::from(self.capacity)) as u32;
+        self.move_to((index % u64::from(self.capacity)) as u32);
         self
+    }
+
+    #[inline]
+    fn move_to(&mut self, cursor: u32) {
+        self.cursor = cursor;
+        // SAFETY: the cursor is below the capacity, and `new` showed that every slot lies inside.
+        self.slot_at = unsafe { self.slots.add(cursor as usize) };
+        if !self.start.is_null() {
+            // SAFETY: as above.
+            self.at = unsafe { self.start.add(self.stride * cursor as usize) };
+        }
     }
 
     pub(crate) fn ring(&self) -> Option<&Arc<Ring>> {
@@ -162,11 +182,19 @@ impl Port {
         }
     }
 
+    /// Whether the cursor moves from firing to firing: a register inside a volley holds the tokens
+    /// of one firing, so its cursor stays.
+    pub(crate) fn moves(&self) -> bool {
+        self.rate > 0 && self.rate < self.capacity
+    }
+
     /// Moves on by one firing.
     #[inline]
     pub(crate) fn advance(&mut self) {
-        let next = self.cursor + self.rate;
-        self.cursor = if next >= self.capacity { next - self.capacity } else { next };
+        if self.moves() {
+            let next = self.cursor + self.rate;
+            self.move_to(if next >= self.capacity { next - self.capacity } else { next });
+        }
     }
 
     #[inline]
@@ -177,8 +205,22 @@ impl Port {
 
     #[inline]
     fn slot(&self, token: u32) -> &Slot {
+        if token == 0 {
+            // SAFETY: `move_to` and `new` only set it to a slot of the headers.
+            return unsafe { &*self.slot_at };
+        }
         // SAFETY: `index` is below the capacity, which is the number of slots.
         unsafe { &*self.slots.add(self.index(token)) }
+    }
+
+    #[inline]
+    pub(crate) fn state(&self, token: u32) -> State {
+        self.slot(token).state()
+    }
+
+    #[inline]
+    pub(crate) fn stamp(&self, token: u32) -> Stamp {
+        self.slot(token).stamp()
     }
 
     /// The token `token` places after the cursor.
@@ -192,23 +234,36 @@ impl Port {
         self.slot(token).write(value);
     }
 
+    /// Gives the tokens of this firing a stamp and a state, their extents at the bounds.
     #[inline]
-    pub(crate) fn varies(&self) -> bool {
-        self.varies
+    pub(crate) fn begin(&self, stamp: Stamp, state: State) {
+        let mut token = Token::new(stamp, state);
+        if self.varies {
+            token.fill_extents(&self.spec);
+        }
+        for index in 0..self.rate {
+            self.set_token(index, token);
+        }
     }
 
     pub(crate) fn extents(&self, token: u32) -> Extents {
         self.token(token).extents(&self.spec)
     }
 
+    /// Takes over the extents of the token of another port, where they may differ.
+    #[inline]
+    pub(crate) fn share_extents(&self, from: &Self) {
+        if self.varies && from.varies {
+            let mut token = self.token(0);
+            token.take_extents(&from.token(0));
+            self.set_token(0, token);
+        }
+    }
+
     /// Bytes of the token's payload, by its actual extents.
     #[inline]
     pub(crate) fn payload_bytes(&self, token: u32) -> usize {
-        if self.varies {
-            self.extents(token).elements() * self.spec.element.bytes()
-        } else {
-            self.bytes
-        }
+        if self.varies { self.extents(token).elements() * self.element.bytes() } else { self.bytes }
     }
 
     /// Copies the payload and extents of the slots before the cursor into the current ones, so that
@@ -247,7 +302,7 @@ impl Port {
     pub(crate) fn is_same_place(&self, other: &Self) -> bool {
         match (&self.payload, &other.payload) {
             (Payload::Host { .. }, Payload::Host { .. }) => {
-                self.bytes > 0 && other.bytes > 0 && self.place(0) == other.place(0)
+                self.bytes > 0 && other.bytes > 0 && self.at == other.at
             }
             (Payload::Accelerator { buffers: a }, Payload::Accelerator { buffers: b }) => {
                 Arc::ptr_eq(&a[self.index(0)], &b[other.index(0)])
@@ -258,9 +313,37 @@ impl Port {
 
     #[inline]
     fn place(&self, token: u32) -> *mut u8 {
-        assert!(!self.start.is_null(), "the payload of this port lies on an accelerator");
+        assert!(!self.at.is_null(), "the payload of this port lies on an accelerator");
+        if token == 0 {
+            return self.at;
+        }
         // SAFETY: `new` showed that every slot lies inside the block.
         unsafe { self.start.add(self.stride * self.index(token)) }
+    }
+
+    /// The elements of the payload by its actual extents.
+    ///
+    /// # Safety
+    /// As [`Port::payload`].
+    #[inline]
+    pub(crate) unsafe fn elements<'a, T: Scalar>(&self, token: u32) -> &'a [T] {
+        assert!(T::ELEMENTS.contains(&self.element), "the elements are {}", self.element);
+        let count = self.payload_bytes(token) / size_of::<T>();
+        // SAFETY: as for `payload`; slots are aligned for every scalar, and every scalar is plain
+        // data for which any bytes are a value.
+        unsafe { std::slice::from_raw_parts(self.place(token).cast(), count) }
+    }
+
+    /// The elements of the payload by its actual extents, for writing.
+    ///
+    /// # Safety
+    /// As [`Port::payload_mut`].
+    #[inline]
+    pub(crate) unsafe fn elements_mut<'a, T: Scalar>(&self, token: u32) -> &'a mut [T] {
+        assert!(T::ELEMENTS.contains(&self.element), "the elements are {}", self.element);
+        let count = self.payload_bytes(token) / size_of::<T>();
+        // SAFETY: as for `elements`, and held by the caller alone.
+        unsafe { std::slice::from_raw_parts_mut(self.place(token).cast(), count) }
     }
 
     /// The payload, up to the bound of the port.

@@ -19,7 +19,7 @@
 use crossbeam::utils::CachePadded;
 
 use crate::sync::{AtomicU64, Ordering, UnsafeCell};
-use crate::token::Token;
+use crate::token::{Stamp, State, Token};
 
 /// One slot's publication word and token; the payload lies in the register.
 #[repr(C, align(64))]
@@ -93,6 +93,18 @@ impl Ring {
         self.slot(index).published.load(Ordering::Acquire) > index
     }
 
+    /// [`Ring::is_published`] by a reader that knows the slot of token `index`.
+    #[inline]
+    pub(crate) fn is_published_in(&self, slot: usize, index: u64) -> bool {
+        self.slots[slot].published.load(Ordering::Acquire) > index
+    }
+
+    /// [`Ring::publish`] by a writer that knows the slot of token `index`.
+    #[inline]
+    pub(crate) fn publish_in(&self, slot: usize, index: u64) {
+        self.slots[slot].published.store(index + 1, Ordering::Release);
+    }
+
     /// Publishes token `index`; the caller is the writer and has filled it (rule 1).
     #[inline]
     pub(crate) fn publish(&self, index: u64) {
@@ -137,6 +149,22 @@ impl Slot {
         self.token.with(|token| unsafe { *token })
     }
 
+    /// Reads the state alone; otherwise as [`Slot::read`].
+    #[inline]
+    #[expect(unsafe_code, reason = "the token cells are handed over by the ring protocol")]
+    pub(crate) fn state(&self) -> State {
+        // SAFETY: rule 2, as for `read`.
+        self.token.with(|token| unsafe { (*token).state })
+    }
+
+    /// Reads the stamp alone; otherwise as [`Slot::read`].
+    #[inline]
+    #[expect(unsafe_code, reason = "the token cells are handed over by the ring protocol")]
+    pub(crate) fn stamp(&self) -> Stamp {
+        // SAFETY: rule 2, as for `read`.
+        self.token.with(|token| unsafe { (*token).stamp })
+    }
+
     /// Writes the token; the caller is the writer and holds the credit by rule 1.
     #[inline]
     #[expect(unsafe_code, reason = "the token cells are handed over by the ring protocol")]
@@ -152,7 +180,6 @@ mod model {
     use loom::thread;
 
     use super::*;
-    use crate::token::{Stamp, State};
 
     fn numbered(sequence: u64) -> Token {
         let mut token = Token::default();

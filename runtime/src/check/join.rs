@@ -10,8 +10,8 @@ use crate::fault::{Code, Fault, Stage};
 use crate::graph::{Edge, GraphData};
 use crate::operator::Routing;
 
-/// When a stream has values: for each selector (node, port), the branch it must have chosen.
-type Condition = BTreeMap<(usize, usize), usize>;
+/// When a stream has values: for each selector (node, port, delay), the branch it must have chosen.
+type Condition = BTreeMap<(usize, usize, usize), usize>;
 
 pub(super) fn presence(graph: &GraphData, faults: &mut Vec<Fault>) {
     let mut conditions: BTreeMap<(usize, usize), Condition> = BTreeMap::new();
@@ -23,7 +23,10 @@ pub(super) fn presence(graph: &GraphData, faults: &mut Vec<Fault>) {
             _ => Condition::new(),
         };
         let inputs: Vec<Condition> = node.inputs.iter().map(of).collect();
-        let selector = |input: usize| (node.inputs[input].source, node.inputs[input].port);
+        let selector = |input: usize| {
+            let edge = &node.inputs[input];
+            (edge.source, edge.port, edge.delay())
+        };
         let mut joined = Condition::new();
         for (input, mut condition) in inputs.into_iter().enumerate() {
             if let Routing::Merge { first } = node.contract.routing
@@ -35,7 +38,8 @@ pub(super) fn presence(graph: &GraphData, faults: &mut Vec<Fault>) {
                 let fault = Fault::new(Stage::Check, Code::Join, node.path.clone()).port(port);
                 let fault = fault.found(format!("branch {branch} of its selector"));
                 let fault = fault.wanted(format!("branch {}", input - first)).line(node.line);
-                faults.push(fault.line(graph.nodes[node.inputs[input].source].line));
+                let fault = fault.line(graph.nodes[node.inputs[input].source].line);
+                faults.push(fault.hint("give the branches in the order of the switch"));
             }
             for (selector, branch) in condition {
                 if joined.insert(selector, branch).is_some_and(|other| other != branch) {

@@ -8,10 +8,12 @@ mod join; // inputs that can never be present together
 mod rate; // the balance equations
 pub(crate) mod schedule; // one iteration, or the cycle that forbids it
 
+use std::collections::BTreeMap;
+use std::iter::repeat_n;
 use std::sync::Arc;
 
-use crate::define::{Draft, DraftNode, Initial, Kind};
-use crate::fault::{Code, Fault, Faults, Stage};
+use crate::define::{DELAY_MAX, Draft, DraftNode, Initial, Kind};
+use crate::fault::{Code, Fault, Faults, Line, Stage};
 use crate::graph::{Edge, Graph, GraphData, Node, Role};
 use crate::operator::{Axes, Contract, Metadata};
 use crate::spec::Spec;
@@ -28,14 +30,11 @@ impl Draft {
         if !resolved {
             return Faults::or(faults, || unreachable!("unresolved edges are faults"));
         }
-        triggers(&nodes, &mut faults);
-        rate::balance(&mut nodes, &mut faults);
+        let mut balanced = triggers(&nodes, &mut faults);
+        balanced &= rate::balance(&mut nodes, &mut faults);
         let mut graph = GraphData { nodes, order: Vec::new() };
-        if !faults.iter().any(|fault| fault.code == Code::Rate) {
-            match schedule::iteration(&graph) {
-                Ok(order) => graph.order = order,
-                Err(fault) => faults.push(fault),
-            }
+        if balanced {
+            graph.order = schedule::iteration(&graph, &mut faults);
             join::presence(&graph, &mut faults);
         }
         Faults::or(faults, || Graph(Arc::new(graph)))
@@ -50,13 +49,18 @@ fn resolve(draft: &Draft, faults: &mut Vec<Fault>) -> (Vec<Node>, bool) {
         if !matches!(node.kind, Kind::Delay { .. }) {
             index[old] = count;
             count += 1;
-        } else if node.inputs.is_empty() {
-            let fault = Fault::new(Stage::Check, Code::Feedback, node.path.clone());
-            let fault = fault.found("a feedback that was never closed").line(node.line);
-            faults.push(fault.hint("call `Draft::close` with its source"));
+            continue;
         }
+        let foreign = |f: &Fault| f.code == Code::ForeignHandle && f.node == node.path;
+        if node.inputs.is_empty() && !faults.iter().any(foreign) {
+            let fault = Fault::new(Stage::Check, Code::Feedback, node.path.clone());
+            let fault = fault.found("a feedback that was never closed").wanted("a source");
+            faults.push(fault.line(node.line).hint("call `Draft::close` with its source"));
+        }
+        misfit(node, faults);
     }
     let mut resolved = true;
+    let mut behind = BTreeMap::new();
     let mut nodes = Vec::with_capacity(count);
     for node in &draft.nodes {
         let role = match &node.kind {
@@ -68,6 +72,12 @@ fn resolve(draft: &Draft, faults: &mut Vec<Fault>) -> (Vec<Node>, bool) {
         };
         let edges: Vec<Option<Edge>> =
             node.inputs.iter().map(|&wire| trace(draft, node, wire, &index, faults)).collect();
+        for (edge, &wire) in edges.iter().zip(&node.inputs) {
+            let Some(edge) = edge.as_ref().filter(|edge| edge.delay() > 0) else { continue };
+            let line = draft.nodes[draft.source(wire).0].line;
+            let same = behind.entry((edge.source, edge.port)).or_insert_with(Vec::new);
+            same.push((node.path.clone(), line, edge.initial.clone()));
+        }
         let edges_known = edges.iter().all(Option::is_some);
         let inputs: Vec<Edge> = edges.into_iter().flatten().collect();
         let is_known = |edge: &Edge| {
@@ -81,7 +91,23 @@ fn resolve(draft: &Draft, faults: &mut Vec<Fault>) -> (Vec<Node>, bool) {
         resolved &= edges_known && shaped && inputs.iter().all(is_known);
         nodes.push(finish(node, role, inputs, draft));
     }
+    behind.values().for_each(|readers| suffixes(readers, faults));
     (nodes, resolved)
+}
+
+/// Readers behind delays of one output share its register, so the initial tokens of each must be
+/// the last ones of the longest delay's.
+fn suffixes(readers: &[(String, Line, Vec<Initial>)], faults: &mut Vec<Fault>) {
+    let Some((_, other, longest)) = readers.iter().max_by_key(|reader| reader.2.len()) else {
+        return;
+    };
+    for (path, line, initial) in readers.iter().filter(|(.., own)| !longest.ends_with(own)) {
+        let fault = Fault::new(Stage::Check, Code::Initial, path.clone());
+        let fault = fault.found(format!("{} initial tokens of their own", initial.len()));
+        let fault = fault.wanted("the last of the longest delay of the same stream");
+        let fault = fault.line(*line).line(*other);
+        faults.push(fault.hint("delay a delayed stream, or copy the stream first"));
+    }
 }
 
 /// Follows a wire through delays to the node that produces it.
@@ -92,44 +118,54 @@ fn trace(
     index: &[usize],
     faults: &mut Vec<Fault>,
 ) -> Option<Edge> {
-    let mut initial = Vec::new();
     let (mut source, mut port) = draft.source(wire);
-    let mut hops = 0;
-    while let Kind::Delay { steps, initial: value } = &draft.nodes[source].kind {
+    // The delay nearest to the reader holds the oldest tokens.
+    let mut delays = Vec::new();
+    while let Kind::Delay { steps, initial } = &draft.nodes[source].kind {
         let node = &draft.nodes[source];
-        let spec = node.outputs.first()?;
-        if let Some(fault) = misfit(value, spec) {
-            let fault = Fault::new(Stage::Check, Code::Initial, node.path.clone()).found(fault);
-            faults.push(fault.wanted(spec).line(node.line));
-            return None;
-        }
-        // The delay nearest to the reader holds the oldest tokens.
-        initial.extend(std::iter::repeat_n(value.clone(), *steps));
-        (source, port) = draft.source(*node.inputs.first()?);
-        hops += 1;
-        if hops > draft.nodes.len() {
+        if delays.len() == draft.nodes.len() {
             let fault = Fault::new(Stage::Check, Code::Cycle, node.path.clone());
             let fault = fault.found("a cycle of delays without an operator").line(node.line);
-            faults.push(fault.wanted("an operator in every cycle"));
+            let fault = fault.wanted("an operator in every cycle");
+            faults.push(fault.hint("close the feedback with the output of an operator"));
             return None;
         }
+        delays.push((*steps, initial));
+        (source, port) = draft.source(*node.inputs.first()?);
     }
     let producer = &draft.nodes[source];
-    if !initial.is_empty() && matches!(producer.kind, Kind::Parameter(_)) {
+    if !delays.is_empty() && matches!(producer.kind, Kind::Parameter(_)) {
         let fault = Fault::new(Stage::Check, Code::Initial, target.path.clone());
         let fault = fault.found(format!("a delay of the constant {}", producer.path));
-        faults.push(fault.wanted("a stream").line(target.line).line(producer.line));
+        let fault = fault.wanted("a stream").line(target.line).line(producer.line);
+        faults.push(fault.hint("a constant is the same at every step: use it as it is"));
         return None;
     }
-    Some(Edge { source: index[source], port, initial })
+    let steps = delays.iter().fold(0, |sum: usize, (steps, _)| sum.saturating_add(*steps));
+    if steps > DELAY_MAX {
+        let fault = Fault::new(Stage::Check, Code::Initial, target.path.clone());
+        let fault = fault.found(format!("{steps} initial tokens")).line(target.line);
+        let fault = fault.wanted(format!("at most {DELAY_MAX}")).line(producer.line);
+        faults.push(fault.hint("delay fewer steps"));
+        return None;
+    }
+    let initial = delays.into_iter().flat_map(|(steps, own)| repeat_n(own.clone(), steps));
+    Some(Edge { source: index[source], port, initial: initial.collect() })
 }
 
-fn misfit(initial: &Initial, spec: &Spec) -> Option<String> {
-    match initial {
-        Initial::Value(value) if !value.fits(spec) => Some(value.spec().to_string()),
-        Initial::Uniform { .. } | Initial::Normal { .. } => Some("random initial tokens".into()),
-        _ => None,
-    }
+/// Initial tokens must be tokens of their stream.
+fn misfit(node: &DraftNode, faults: &mut Vec<Fault>) {
+    let (Kind::Delay { initial, .. }, Some(spec)) = (&node.kind, node.outputs.first()) else {
+        return;
+    };
+    let found = match initial {
+        Initial::Value(value) if !value.fits(spec) => value.spec().to_string(),
+        Initial::Uniform { .. } | Initial::Normal { .. } => "random initial tokens".into(),
+        _ => return,
+    };
+    let fault = Fault::new(Stage::Check, Code::Initial, node.path.clone()).found(found);
+    let fault = fault.wanted(spec).line(node.line);
+    faults.push(fault.hint("give a value of the stream's spec, zeros, a constant or null"));
 }
 
 fn finish(node: &DraftNode, role: Role, inputs: Vec<Edge>, draft: &Draft) -> Node {
@@ -138,7 +174,7 @@ fn finish(node: &DraftNode, role: Role, inputs: Vec<Edge>, draft: &Draft) -> Nod
         Role::Feed => Contract::new("feed").output("out"),
         Role::Outlet => Contract::new("outlet").input("in"),
         Role::Parameter(_) => Contract::new("parameter").output("out"),
-        Role::Copy => unreachable!("only `place` adds copies"),
+        Role::Copy { .. } => unreachable!("only `place` adds copies"),
     };
     let metadata = match &role {
         Role::Operator(operator) => {
@@ -166,8 +202,9 @@ fn finish(node: &DraftNode, role: Role, inputs: Vec<Edge>, draft: &Draft) -> Nod
     }
 }
 
-/// Every node but a source needs a stream to fire it.
-fn triggers(nodes: &[Node], faults: &mut Vec<Fault>) {
+/// Every node but a source needs a stream to fire it; whether each has one.
+fn triggers(nodes: &[Node], faults: &mut Vec<Fault>) -> bool {
+    let before = faults.len();
     for node in nodes {
         let all_constant = node.inputs.iter().all(|edge| nodes[edge.source].is_parameter());
         if !node.inputs.is_empty() && all_constant {
@@ -176,4 +213,5 @@ fn triggers(nodes: &[Node], faults: &mut Vec<Fault>) {
             faults.push(fault.line(node.line).hint("compute it ahead and make it a parameter"));
         }
     }
+    faults.len() == before
 }

@@ -7,7 +7,7 @@
 use crate::fault::{Code, Fault, Stage};
 use crate::graph::Node;
 
-/// More firings of one node in one iteration than anyone means.
+/// More firings of one node, or tokens of one port, in one iteration than anyone means.
 const REPETITIONS_MAX: u64 = 1 << 20;
 
 /// A positive fraction in lowest terms.
@@ -30,8 +30,13 @@ fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
-/// Sets `repetitions` of every node, or says where rates contradict.
-pub(super) fn balance(nodes: &mut [Node], faults: &mut Vec<Fault>) {
+/// Sets `repetitions` of every node, or says where rates contradict; whether all is well.
+pub(super) fn balance(nodes: &mut [Node], faults: &mut Vec<Fault>) -> bool {
+    let before = faults.len();
+    zeros(nodes, faults);
+    if faults.len() > before {
+        return false;
+    }
     // Both directions of every token edge: (from, to, over, under) with q_to = q_from over/under.
     let mut steps: Vec<Vec<(usize, u64, u64)>> = vec![Vec::new(); nodes.len()];
     for (target, node) in nodes.iter().enumerate() {
@@ -41,12 +46,6 @@ pub(super) fn balance(nodes: &mut [Node], faults: &mut Vec<Fault>) {
             }
             let out = u64::from(nodes[edge.source].contract.outputs[edge.port].rate);
             let take = u64::from(node.contract.inputs[input].rate);
-            if out == 0 || take == 0 {
-                let fault = Fault::new(Stage::Check, Code::Rate, node.path.clone());
-                let fault = fault.port(node.contract.inputs[input].name.clone());
-                faults.push(fault.found("a rate of 0").wanted("at least 1").line(node.line));
-                return;
-            }
             steps[edge.source].push((target, out, take));
             steps[target].push((edge.source, take, out));
         }
@@ -55,19 +54,27 @@ pub(super) fn balance(nodes: &mut [Node], faults: &mut Vec<Fault>) {
     for start in 0..nodes.len() {
         if firings[start].is_none() && !nodes[start].is_parameter() {
             let found = component(start, &steps, &mut firings, nodes);
-            match found {
-                Ok(members) => {
-                    if let Err(fault) = scale(&members, &firings, nodes) {
-                        faults.push(fault);
-                    }
-                }
-                Err(fault) => return faults.push(fault),
-            }
+            let scaled = found.and_then(|members| scale(&members, &firings, nodes));
+            faults.extend(scaled.err());
+        }
+    }
+    faults.len() == before
+}
+
+/// Ports that no token ever passes.
+fn zeros(nodes: &[Node], faults: &mut Vec<Fault>) {
+    for node in nodes {
+        let ports = node.contract.inputs.iter().chain(&node.contract.outputs);
+        for port in ports.filter(|port| port.rate == 0) {
+            let fault = Fault::new(Stage::Check, Code::Rate, node.path.clone());
+            let fault = fault.port(port.name.clone()).found("a rate of 0").wanted("at least 1");
+            faults.push(fault.line(node.line).hint("leave the port out of the contract"));
         }
     }
 }
 
-/// Walks one connected part from `start`, giving every node its fraction.
+/// Walks one connected part from `start` to its end, giving every node its fraction; the first
+/// contradiction on the way is the fault, as others follow from it.
 fn component(
     start: usize,
     steps: &[Vec<(usize, u64, u64)>],
@@ -76,26 +83,31 @@ fn component(
 ) -> Result<Vec<usize>, Fault> {
     firings[start] = Some(Fraction { over: 1, under: 1 });
     let mut members = vec![start];
+    let mut fault = None;
     let mut next = 0;
     while next < members.len() {
         let from = members[next];
         next += 1;
         let own = firings[from].expect("members have fractions");
         for &(to, over, under) in &steps[from] {
-            let Some(wanted) = own.times(over, under) else { return Err(too_many(&nodes[to])) };
+            let Some(wanted) = own.times(over, under) else {
+                fault.get_or_insert_with(|| too_many(&nodes[to]));
+                continue;
+            };
             match firings[to] {
                 None => {
                     firings[to] = Some(wanted);
                     members.push(to);
                 }
                 Some(found) if found != wanted => {
-                    return Err(contradiction(&nodes[from], &nodes[to], found, wanted));
+                    let told = || contradiction(&nodes[from], &nodes[to], found, wanted);
+                    fault.get_or_insert_with(told);
                 }
                 Some(_) => {}
             }
         }
     }
-    Ok(members)
+    fault.map_or(Ok(members), Err)
 }
 
 fn contradiction(from: &Node, to: &Node, found: Fraction, wanted: Fraction) -> Fault {
@@ -109,8 +121,9 @@ fn contradiction(from: &Node, to: &Node, found: Fraction, wanted: Fraction) -> F
 
 fn too_many(node: &Node) -> Fault {
     let fault = Fault::new(Stage::Check, Code::Rate, node.path.clone());
-    let fault = fault.found(format!("more than {REPETITIONS_MAX} firings in one iteration"));
-    fault.wanted("rates with small common multiples").line(node.line)
+    let fault = fault.found(format!("more than {REPETITIONS_MAX} tokens in one iteration"));
+    let fault = fault.wanted("rates with small common multiples").line(node.line);
+    fault.hint("let the rates that meet share their factors")
 }
 
 /// Brings the fractions of one part to the smallest whole numbers.
@@ -131,7 +144,10 @@ fn scale(members: &[usize], firings: &[Option<Fraction>], nodes: &mut [Node]) ->
     for member in members {
         let Fraction { over, under } = fraction(member);
         let count = over.saturating_mul(multiple / under) / common;
-        if count > REPETITIONS_MAX {
+        let contract = &nodes[*member].contract;
+        let rates = contract.inputs.iter().chain(&contract.outputs).map(|port| port.rate);
+        let tokens = count.saturating_mul(u64::from(rates.max().unwrap_or(1)));
+        if tokens > REPETITIONS_MAX {
             return Err(too_many(&nodes[*member]));
         }
         nodes[*member].repetitions = count;

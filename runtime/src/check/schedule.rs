@@ -1,14 +1,18 @@
 //! One iteration, run symbolically from the initial tokens.
 //!
 //! If it completes, it returns every edge to its initial tokens and so can run for ever in bounded
-//! memory. If it cannot, some nodes wait for each other in a circle: that cycle is the fault, and
-//! the smallest number of missing tokens on one of its feedbacks is the hint.
+//! memory. If it cannot, some nodes wait for each other in a circle: that cycle is a fault, and
+//! the smallest number of missing tokens on one of its feedbacks is the hint. The missing tokens
+//! are then granted, so that the run goes on and finds every other such cycle.
+
+use std::collections::BTreeSet;
 
 use crate::fault::{Code, Fault, Stage};
 use crate::graph::GraphData;
 
-/// Runs of firings `(node, times)` of one iteration, in an order that is possible.
-pub(crate) fn iteration(graph: &GraphData) -> Result<Vec<(usize, u64)>, Fault> {
+/// Runs of firings `(node, times)` of one iteration, in an order that is possible, unless cycles
+/// that can never fire are among the faults.
+pub(crate) fn iteration(graph: &GraphData, faults: &mut Vec<Fault>) -> Vec<(usize, u64)> {
     let nodes = &graph.nodes;
     let mut waiting: Vec<Vec<u64>> = nodes
         .iter()
@@ -20,6 +24,7 @@ pub(crate) fn iteration(graph: &GraphData) -> Result<Vec<(usize, u64)>, Fault> {
     }
     let mut left: Vec<u64> = nodes.iter().map(|node| node.repetitions).collect();
     let mut order = Vec::new();
+    let mut told = BTreeSet::new();
     loop {
         let mut moved = false;
         for node in 0..nodes.len() {
@@ -42,10 +47,18 @@ pub(crate) fn iteration(graph: &GraphData) -> Result<Vec<(usize, u64)>, Fault> {
             }
         }
         if left.iter().all(|&left| left == 0) {
-            return Ok(order);
+            return order;
         }
         if !moved {
-            return Err(stuck(graph, &waiting, &left));
+            let cycle = stuck(graph, &waiting, &left);
+            let nodes: BTreeSet<usize> = cycle.iter().map(|wait| wait.node).collect();
+            let fewest = cycle.iter().min_by_key(|wait| wait.missing);
+            let fewest = fewest.expect("a cycle has nodes");
+            // One fault for each cycle, however often it lacks tokens in one iteration.
+            if told.insert(nodes) {
+                faults.push(dead(graph, &cycle, fewest.missing));
+            }
+            waiting[fewest.node][fewest.input] += fewest.missing;
         }
     }
 }
@@ -61,40 +74,49 @@ fn fireable(graph: &GraphData, node: usize, waiting: &[u64]) -> u64 {
         .unwrap_or(u64::MAX)
 }
 
-/// The cycle of nodes that wait for each other.
-fn stuck(graph: &GraphData, waiting: &[Vec<u64>], left: &[u64]) -> Fault {
+/// A node that lacks tokens at an input.
+struct Waits {
+    node: usize,
+    input: usize,
+    missing: u64,
+}
+
+/// The cycle of nodes that wait for each other, each before the one it waits for.
+fn stuck(graph: &GraphData, waiting: &[Vec<u64>], left: &[u64]) -> Vec<Waits> {
     let blocked_by = |node: usize| {
         let inputs = graph.nodes[node].inputs.iter().enumerate();
         inputs.filter(|(_, edge)| !graph.is_constant(edge)).find_map(|(input, edge)| {
             let wanted = u64::from(graph.nodes[node].contract.inputs[input].rate);
             let missing = wanted.saturating_sub(waiting[node][input]);
-            (missing > 0 && left[edge.source] > 0).then_some((edge.source, missing))
+            let blocks = missing > 0 && left[edge.source] > 0;
+            blocks.then_some((edge.source, Waits { node, input, missing }))
         })
     };
     let start = left.iter().position(|&left| left > 0).expect("a stuck iteration has firings left");
-    let mut path = vec![start];
-    let mut missing = Vec::new();
-    let cycle = loop {
-        let last = path[path.len() - 1];
-        let (next, lacking) = blocked_by(last).expect("a stuck node waits for another one");
-        missing.push(lacking);
-        if let Some(first) = path.iter().position(|&node| node == next) {
-            missing.drain(..first);
-            break path.split_off(first);
+    let mut path: Vec<Waits> = Vec::new();
+    let mut last = start;
+    loop {
+        let (next, wait) = blocked_by(last).expect("a stuck node waits for another one");
+        path.push(wait);
+        if let Some(first) = path.iter().position(|wait| wait.node == next) {
+            return path.split_off(first);
         }
-        path.push(next);
-    };
+        last = next;
+    }
+}
+
+fn dead(graph: &GraphData, cycle: &[Waits], fewest: u64) -> Fault {
     let names: Vec<&str> =
-        cycle.iter().rev().map(|&node| graph.nodes[node].path.as_str()).collect();
-    let fewest = missing.iter().min().copied().unwrap_or(1);
-    let first = &graph.nodes[cycle[0]];
+        cycle.iter().rev().map(|wait| graph.nodes[wait.node].path.as_str()).collect();
+    let first = &graph.nodes[cycle[0].node];
     let mut fault = Fault::new(Stage::Check, Code::Cycle, first.path.clone())
+        .port(first.contract.inputs[cycle[0].input].name.clone())
         .found(format!("a cycle that can never fire: {} -> {}", names.join(" -> "), names[0]))
         .wanted("enough initial tokens on every cycle")
         .line(first.line)
         .hint(format!("add {fewest} initial token(s) to one feedback of the cycle"));
-    if let Some(&other) = cycle.get(1) {
-        fault = fault.line(graph.nodes[other].line);
+    if let Some(other) = cycle.get(1) {
+        fault = fault.line(graph.nodes[other.node].line);
     }
     fault
 }

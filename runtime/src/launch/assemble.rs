@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use super::{Options, weights};
 use crate::actor::bell::{Bell, Sleeper};
-use crate::actor::lane::{Actor, Grant, Lane, Scratch, Step, Volley, Wait};
+use crate::actor::lane::{Actor, Grant, Lane, Line, Scratch, Step, Volley, Wait};
 use crate::actor::register::{Block, Headers, Payload, Port};
 use crate::actor::ring::{Ring, Slot};
 use crate::crew::Crew;
 use crate::define::Initial;
 use crate::device::{Buffer, Device};
 use crate::fault::{Code, Fault, Faults, Stage};
+use crate::firing::InPlace;
 use crate::graph::{GraphData, Role};
 use crate::observe::{LaneMeter, Tracer};
 use crate::operator::Routing;
@@ -91,7 +92,11 @@ fn memory(plan: &Plan) -> Result<Vec<Option<(Payload, Headers)>>, (String, Strin
     for lane in &data.lanes {
         let bytes = lane.arena_bytes as usize;
         arenas.push(match accelerator(lane.device) {
-            None => (Some(Arc::new(Block::new(bytes))), None),
+            None => {
+                let name = data.devices[lane.device as usize].clone();
+                let block = Block::new(bytes).map_err(|error| (name, error))?;
+                (Some(Arc::new(block)), None)
+            }
             Some(_) if bytes == 0 => (None, None),
             Some(device) => {
                 let name = data.devices[lane.device as usize].clone();
@@ -110,7 +115,9 @@ fn memory(plan: &Plan) -> Result<Vec<Option<(Payload, Headers)>>, (String, Strin
                 continue;
             }
             (Storage::Own, None) => {
-                Payload::Host { block: Arc::new(Block::new(stride * slots)), offset: 0, stride }
+                let block = Block::new(stride * slots);
+                let block = block.map_err(|error| (register.name.clone(), error))?;
+                Payload::Host { block: Arc::new(block), offset: 0, stride }
             }
             (Storage::Own, Some(device)) => {
                 let device = accelerator(device).expect("verified: memory of an accelerator");
@@ -236,6 +243,7 @@ impl Assembler<'_> {
         }
         let name = self.plan.placed.devices.name(lane.device as usize);
         let indexes: Vec<usize> = actors.iter().map(|actor: &Actor| actor.index).collect();
+        let volley_of: Vec<usize> = self.volleys_of(index, &indexes);
         let crew = match self.plan.placed.devices.device(lane.device as usize) {
             Device::Cpu(cpu) => Crew::new(&cpu.cores, cpu.pinned),
             Device::Accelerator(_) => Crew::solo(),
@@ -247,10 +255,14 @@ impl Assembler<'_> {
             batch: self.data.batch,
             next: 0,
             crew,
-            scratch: Scratch::new(lane.scratch_bytes as usize),
+            scratch: Scratch::new(lane.scratch_bytes as usize).map_err(|error| {
+                let fault = Fault::new(Stage::Launch, Code::Device, name).found(error);
+                Faults::from(fault.wanted("scratch memory of the plan"))
+            })?,
             shared: self.shared.clone(),
-            meter: Arc::new(LaneMeter::new(name, &indexes, options.sampling)),
+            meter: Arc::new(LaneMeter::new(name, (&indexes, &volley_of), options.sampling)),
             tracer: Tracer::new(options.clock.clone(), options.sampling),
+            line: Line::default(),
         };
         lane.prepare().map_err(|(actor, error)| {
             let node = &self.graph.nodes[actor];
@@ -258,6 +270,19 @@ impl Assembler<'_> {
             Faults::from(fault.wanted("constants that its kernel can use").line(node.line))
         })?;
         Ok((lane, self.sleepers.remove(&index).expect("every lane has a sleeper")))
+    }
+
+    /// The place in the lane of the volley of each actor.
+    fn volleys_of(&self, lane: usize, actors: &[usize]) -> Vec<usize> {
+        let volleys = &self.data.lanes[lane].volleys;
+        let fires = |actor: usize, volley: u32| {
+            let steps = &self.data.volleys[volley as usize].steps;
+            steps.iter().any(|step| step.actor as usize == actor)
+        };
+        let place = |&actor: &usize| {
+            volleys.iter().position(|&volley| fires(actor, volley)).expect("verified: it has one")
+        };
+        actors.iter().map(place).collect()
     }
 
     fn actor(&self, index: u32) -> Result<Actor, Faults> {
@@ -288,9 +313,13 @@ impl Assembler<'_> {
             let constants = &self.data.actors[stage as usize].inputs[1..];
             inputs.extend(constants.iter().map(|own| inlet(own, 0)));
         }
-        let outputs = actor.outputs.iter().zip(&node.contract.outputs).map(|(&own, port)| {
+        let output = |(&own, port): (&u32, &crate::operator::Port)| {
             self.port(own, port.rate, self.data.registers[own as usize].initial)
-        });
+        };
+        let outputs: Vec<Port> =
+            actor.outputs.iter().zip(&node.contract.outputs).map(output).collect();
+        let pair = InPlace::of(&inputs, &outputs);
+        let moves = inputs.iter().chain(&outputs).any(Port::moves);
         let carries = |input: &(usize, &crate::plan::Inlet)| {
             self.data.registers[input.1.register as usize].tokens > 0
         };
@@ -299,21 +328,44 @@ impl Assembler<'_> {
             Routing::Merge { first } => input < first,
             _ => true,
         };
+        let holds = |(input, own): (usize, &crate::plan::Inlet)| (input as u32, own.delay > 0);
+        let is_checked = |(_, own): &(usize, &crate::plan::Inlet)| {
+            own.link.is_some() || self.data.registers[own.register as usize].storage == Storage::Own
+        };
+        let written = self.written(actor, node);
         Ok(Actor {
             index: index as usize,
             kernel,
             stages,
             inputs,
-            outputs: outputs.collect(),
+            outputs,
             strict: tokens().map(|(i, _)| i as u32).filter(|&i| is_strict(i as usize)).collect(),
-            tokens: tokens().map(|(input, own)| (input as u32, own.delay > 0)).collect(),
+            tokens: tokens().map(holds).collect(),
+            checked: tokens().filter(is_checked).map(holds).collect(),
             linked: tokens().filter_map(|(i, own)| Some((i as u32, own.link?))).collect(),
             held: (0..actor.outputs.len() as u32)
                 .filter(|&o| self.data.registers[actor.outputs[o as usize] as usize].initial > 0)
                 .collect(),
+            written,
             is_source: node.contract.is_source(),
+            is_switch: matches!(node.contract.routing, Routing::Switch { .. }),
+            is_merge: matches!(node.contract.routing, Routing::Merge { .. }),
+            pair,
+            moves,
             firings: 0,
         })
+    }
+
+    /// The outputs whose tokens are written even while the line is clean: all but those that stay
+    /// inside the volley, one token of fixed extents a firing.
+    fn written(&self, actor: &crate::plan::Actor, node: &crate::graph::Node) -> Vec<u32> {
+        let routes = node.contract.is_source() || node.contract.routing != Routing::Static;
+        let is_written = |&output: &u32| {
+            let register = &self.data.registers[actor.outputs[output as usize] as usize];
+            let inside = matches!(register.storage, Storage::Arena { .. });
+            routes || !inside || !register.spec.is_fixed() || register.slots > 1
+        };
+        (0..actor.outputs.len() as u32).filter(is_written).collect()
     }
 
     fn volley(&self, index: usize, lane: usize, own: &BTreeMap<u32, usize>) -> Volley {
@@ -344,6 +396,8 @@ impl Assembler<'_> {
                     ring: ring.clone(),
                     tokens: u64::from(self.data.registers[register as usize].tokens),
                     tail: u64::from(self.data.registers[register as usize].initial),
+                    slot: self.data.registers[register as usize].initial as usize
+                        % ring.slots().len(),
                     oldest: 0,
                     readers: places.iter().map(|place| self.bells[place].clone()).collect(),
                 });
@@ -362,6 +416,7 @@ impl Assembler<'_> {
             has_effect: members.iter().any(|actor| contract(actor).effect),
             starts_with_source: contract(&members[0]).is_source(),
             ended: false,
+            iteration: 0,
         }
     }
 
@@ -378,6 +433,7 @@ impl Assembler<'_> {
             reader: link.reader as usize,
             tokens: u64::from(register.tokens),
             head,
+            slot: (head + u64::from(register.tokens) - 1) as usize % ring.slots().len(),
             writer: (writer != lane).then(|| self.bells[&writer].clone()),
             is_fed: writer >= self.data.lanes.len(),
             link: at,

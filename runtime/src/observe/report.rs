@@ -33,7 +33,7 @@ pub struct ActorReport {
     pub operator: String,
     /// Device name.
     pub device: String,
-    /// Firings with a value.
+    /// Firings with a value, in whole iterations of its volley.
     pub fired: u64,
     /// Firings skipped because an input was null.
     pub null: u64,
@@ -96,7 +96,9 @@ impl Report {
             for (own, meter) in lane.actors.iter().enumerate() {
                 let actor = &data.actors[meter.index];
                 let stages = || actor.stages.iter().map(|&stage| &data.actors[stage as usize]);
-                let fired = meter.fired.get();
+                let skipped = meter.null.get() + meter.poisoned.get() + meter.failed.get();
+                let iterations = lane.volleys[meter.volley].get();
+                let fired = (iterations * u64::from(actor.times)).saturating_sub(skipped);
                 let timed = durations.get(own).filter(|timed| !timed.is_empty());
                 let at = |quantile| timed.map_or(0, |timed| timed.value_at_quantile(quantile));
                 let names: String =
@@ -122,14 +124,10 @@ impl Report {
                 spun: lane.spun.get(),
             });
         }
-        let place = |actor: u32| {
-            let lane = data.actors[actor as usize].lane.map(|lane| &data.lanes[lane as usize]);
-            lane.map_or("host".to_owned(), |lane| data.devices[lane.device as usize].clone())
-        };
         let links = data.links.iter().zip(&shared.links).map(|(link, meter)| LinkReport {
             stream: data.registers[link.register as usize].name.clone(),
-            from: place(link.from),
-            to: place(link.to),
+            from: data.place(link.from).to_owned(),
+            to: data.place(link.to).to_owned(),
             reader: data.actors[link.to as usize].path.clone(),
             tokens: meter.tokens.get(),
             bytes: meter.bytes.get(),

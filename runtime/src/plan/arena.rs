@@ -1,6 +1,6 @@
 //! Arenas: registers that live inside one volley share memory by liveness.
 //!
-//! A register lives from its writer's first step to its last reader's last step. Where an operator
+//! A register lives from its writer's first step to the last step that reads or writes it. Where an operator
 //! may work in place and is the last reader, its output takes the input's place. Places are found
 //! greedily, largest first, each at the lowest offset where no living neighbour lies (the
 //! "greedy by size" of Pisarchyk and Lee, 2020); also in order of birth, and the better is kept.
@@ -56,16 +56,19 @@ fn lives(placed: &Placed, limits: &Limits, data: &PlanData, volley: usize) -> Ve
                 continue;
             }
             let own = &data.registers[register as usize];
-            let bytes = own.stride() * u64::from(own.slots);
+            let bytes = own.bytes();
             let place = contract.in_place.filter(|&(_, output)| output == port && limits.reuse);
             let taken = place.and_then(|(input, _)| {
                 let source = actor.inputs[input].register;
+                // Read by another input as well, it would change under that one.
+                let reads = actor.inputs.iter().filter(|inlet| inlet.register == source).count();
                 let life = *life_of.get(source as usize)?;
-                let is_last = last_reader(data, steps, source) == position;
+                let is_last = last_use(data, steps, source) == position;
                 let same = data.registers[source as usize].spec.bytes() == own.spec.bytes();
-                (life != usize::MAX && is_last && same && own.slots == 1).then_some(life)
+                let single = own.slots == 1 && data.registers[source as usize].slots == 1;
+                (life != usize::MAX && is_last && same && single && reads == 1).then_some(life)
             });
-            let last = last_reader(data, steps, register).max(position);
+            let last = last_use(data, steps, register);
             life_of[register as usize] = taken.unwrap_or(lives.len());
             match taken {
                 Some(life) => {
@@ -82,12 +85,14 @@ fn lives(placed: &Placed, limits: &Limits, data: &PlanData, volley: usize) -> Ve
     lives
 }
 
-/// The last step that reads a register, stages included.
-fn last_reader(data: &PlanData, steps: &[super::Step], register: u32) -> usize {
-    let reads = |step: &super::Step| {
-        data.actors[step.actor as usize].inputs.iter().any(|inlet| inlet.register == register)
+/// The last step that reads or writes a register: an actor of several steps writes in each.
+pub(super) fn last_use(data: &PlanData, steps: &[super::Step], register: u32) -> usize {
+    let uses = |step: &super::Step| {
+        let actor = &data.actors[step.actor as usize];
+        let reads = actor.inputs.iter().any(|inlet| inlet.register == register);
+        reads || actor.outputs.contains(&register)
     };
-    steps.iter().rposition(reads).unwrap_or(0)
+    steps.iter().rposition(uses).unwrap_or(0)
 }
 
 /// Offsets in the order of `lives`, found in the order of `key`, and the bytes they span.

@@ -13,7 +13,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PlanData;
+use super::{PlanData, SLOTS_MAX};
 use crate::fault::{Code, Fault, Faults, Stage};
 
 /// Iterations that one register may hold at most.
@@ -65,7 +65,7 @@ pub(super) fn size(limits: &super::Limits, data: &mut PlanData) -> Result<(), Fa
         .collect();
     for (register, &chosen) in data.registers.iter_mut().zip(&chosen) {
         if chosen {
-            register.slots = limits.capacities[&register.name] as u32;
+            register.slots = u32::try_from(limits.capacities[&register.name]).unwrap_or(u32::MAX);
         }
     }
     fits(data)?;
@@ -98,23 +98,41 @@ pub(super) fn size(limits: &super::Limits, data: &mut PlanData) -> Result<(), Fa
     }
 }
 
+fn raise(register: &super::Register, least: u32) -> String {
+    format!("raise the capacity of {} from {} to {least}", register.name, register.slots)
+}
+
 /// Every register must hold its initial tokens and those of one iteration.
 fn fits(data: &PlanData) -> Result<(), Faults> {
     let mut faults = Vec::new();
-    for register in data.registers.iter().filter(|register| register.tokens > 0) {
-        let least = register.initial + if is_private(data, register) { register.tokens } else { 0 };
+    let streams = data.registers.iter().enumerate().filter(|(_, register)| register.tokens > 0);
+    for (index, register) in streams {
+        let inside = is_read_inside(data, index as u32) || !is_linked(data, index as u32);
+        let least = register.initial + if inside { register.tokens } else { 0 };
         if register.slots < least.max(1) {
             let fault = Fault::new(Stage::Plan, Code::Deadlock, register.name.clone());
             let fault = fault.found(format!("a capacity of {}", register.slots));
-            faults.push(fault.wanted(format!("at least {} tokens", least.max(1))));
+            let fault = fault.wanted(format!("at least {} tokens", least.max(1)));
+            faults.push(fault.hint(raise(register, least.max(1))));
+        }
+        if register.slots > SLOTS_MAX {
+            let fault = Fault::new(Stage::Plan, Code::Memory, register.name.clone());
+            let fault = fault.found(format!("a capacity of {}", register.slots));
+            let fault = fault.wanted(format!("at most {SLOTS_MAX} tokens"));
+            faults.push(fault.hint("lower its capacity, its delay or its rate"));
         }
     }
     Faults::or(faults, || ())
 }
 
-fn is_private(data: &PlanData, register: &super::Register) -> bool {
-    let index = data.registers.iter().position(|own| own.name == register.name);
-    !data.links.iter().any(|link| Some(link.register as usize) == index)
+fn is_linked(data: &PlanData, register: u32) -> bool {
+    data.links.iter().any(|link| link.register == register)
+}
+
+/// Whether somebody reads it in the volley of its writer, where no credit is asked for.
+pub(super) fn is_read_inside(data: &PlanData, register: u32) -> bool {
+    let mut inlets = data.actors.iter().flat_map(|actor| &actor.inputs);
+    inlets.any(|inlet| inlet.register == register && inlet.link.is_none())
 }
 
 /// Verifies that a finished plan is live; the text names the cycle.
@@ -308,7 +326,7 @@ impl<'a> Extended<'a> {
             Why::Credit(link) => {
                 let (own, link) = (self.register(link), self.data.links[link]);
                 let least = own.tokens + link.delay;
-                Some(format!("raise the capacity of {} from {} to {least}", own.name, own.slots))
+                Some(raise(own, least))
             }
             _ => None,
         });

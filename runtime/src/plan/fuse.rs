@@ -26,7 +26,7 @@ pub(super) fn fuse(placed: &Placed, limits: &Limits, data: &mut PlanData) {
                 continue;
             }
             let mut last = producer;
-            while let Some(stage) = follower(graph, data, &readers[last], last) {
+            while let Some(stage) = follower(placed, data, &readers[last], last) {
                 if probed.contains(&(last, 0)) || data.actors[stage].times != step.times {
                     break;
                 }
@@ -57,11 +57,12 @@ fn takes_stages(graph: &GraphData, node: usize) -> bool {
 
 /// The node that can run as a stage over output 0 of `last`, if any.
 fn follower(
-    graph: &GraphData,
+    placed: &Placed,
     data: &PlanData,
     readers: &[(usize, usize, usize)],
     last: usize,
 ) -> Option<usize> {
+    let graph = &*placed.graph.0;
     let mut of_output = readers.iter().filter(|(port, ..)| *port == 0);
     let (&(_, target, input), None) = (of_output.next()?, of_output.next()) else { return None };
     let node = &graph.nodes[target];
@@ -74,7 +75,10 @@ fn follower(
         && register.memory.is_none()
         && matches!(register.storage, Storage::Arena { .. })
         && register.spec.element == Element::F32
+        && register.spec.is_fixed()
         && node.outputs[0] == register.spec
         && node.inputs[1..].iter().all(|edge| graph.is_constant(edge));
-    fits.then_some(target)
+    // The contract is a promise for some parameters; the kernel knows whether these are they.
+    (fits && super::kernel(placed, target).is_ok_and(|kernel| kernel.stage().is_some()))
+        .then_some(target)
 }

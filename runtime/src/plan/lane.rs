@@ -1,7 +1,9 @@
 //! Lanes: the order of firings on each device, cut into volleys.
 
-use super::{Lane, Limits, Step, Volley};
-use crate::fault::{Code, Fault, Stage};
+use std::collections::BTreeMap;
+
+use super::{Lane, Limits, PlanData, Step, Volley};
+use crate::fault::{Code, Fault, Faults, Stage};
 use crate::graph::GraphData;
 use crate::place::Placed;
 
@@ -15,7 +17,9 @@ pub(super) fn volleys(
     for device in limits.orders.keys() {
         if placed.devices.index_of(device).is_none() {
             let fault = Fault::new(Stage::Plan, Code::UnknownDevice, device.clone());
-            faults.push(fault.found("an order for an unknown device"));
+            let known: Vec<&str> = placed.devices.iter().map(|(name, _)| name).collect();
+            let fault = fault.found("an order for an unknown device");
+            faults.push(fault.wanted(known.join(" or ")).hint("name a device of the placement"));
         }
     }
     let (mut lanes, mut volleys) = (Vec::new(), Vec::new());
@@ -70,7 +74,8 @@ fn reorder(graph: &GraphData, order: &[String], steps: &mut [Step], faults: &mut
         |step: &Step| order.iter().position(|path| *path == graph.nodes[step.actor as usize].path);
     let mut fault = |path: &str, found: &str| {
         let fault = Fault::new(Stage::Plan, Code::UnknownPath, path).found(found);
-        faults.push(fault.wanted("every node of the device once"));
+        let fault = fault.wanted("every node of the device once");
+        faults.push(fault.hint("`Placed::placement` lists the nodes of each device"));
     };
     for step in steps.iter().filter(|step| place(step).is_none()) {
         fault(&graph.nodes[step.actor as usize].path, "a node that the order leaves out");
@@ -82,6 +87,69 @@ fn reorder(graph: &GraphData, order: &[String], steps: &mut [Step], faults: &mut
         }
     }
     steps.sort_by_key(|step| place(step).unwrap_or(usize::MAX));
+}
+
+/// A firing that reads, inside its volley, what was not written yet.
+pub(super) struct Early {
+    reader: usize,
+    input: usize,
+}
+
+/// Runs the steps of a volley symbolically, as no wait protects what stays inside it.
+pub(super) fn early(placed: &Placed, data: &PlanData, volley: &Volley) -> Option<Early> {
+    let nodes = &placed.graph.0.nodes;
+    let mut waiting: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+    let mut readers: BTreeMap<u32, Vec<(usize, usize)>> = BTreeMap::new();
+    for actor in volley.steps.iter().map(|step| step.actor as usize) {
+        for (input, inlet) in data.actors[actor].inputs.iter().enumerate() {
+            let inside = inlet.link.is_none() && data.registers[inlet.register as usize].tokens > 0;
+            if inside && waiting.insert((actor, input), u64::from(inlet.delay)).is_none() {
+                readers.entry(inlet.register).or_default().push((actor, input));
+            }
+        }
+    }
+    for step in &volley.steps {
+        let actor = step.actor as usize;
+        let contract = &nodes[actor].contract;
+        for _ in 0..step.times {
+            for ((reader, input), waiting) in waiting.range_mut((actor, 0)..(actor + 1, 0)) {
+                let rate = u64::from(contract.inputs[*input].rate);
+                let Some(left) = waiting.checked_sub(rate) else {
+                    return Some(Early { reader: *reader, input: *input });
+                };
+                *waiting = left;
+            }
+            for (register, port) in data.actors[actor].outputs.iter().zip(&contract.outputs) {
+                for key in readers.get(register).into_iter().flatten() {
+                    *waiting.entry(*key).or_default() += u64::from(port.rate);
+                }
+            }
+        }
+    }
+    None
+}
+
+/// Whether no volley reads what it writes only later: an order that the user gave may.
+pub(super) fn in_order(placed: &Placed, data: &PlanData) -> Result<(), Faults> {
+    let graph = &*placed.graph.0;
+    let fault = |volley: &Volley| {
+        let Early { reader, input } = early(placed, data, volley)?;
+        let node = &graph.nodes[reader];
+        let writer = &graph.nodes[node.inputs[input].source];
+        let inlet = data.actors[reader].inputs[input];
+        let stream = &data.registers[inlet.register as usize].name;
+        let fault = Fault::new(Stage::Plan, Code::Deadlock, node.path.clone());
+        let fault = fault.port(node.contract.inputs[input].name.clone()).found(format!(
+            "a cycle without enough tokens:\n      {reader} -[lane order]-> {writer}\n      {writer} \
+             -[data {stream}, {delay} token(s)]-> {reader}",
+            reader = node.path,
+            writer = writer.path,
+            delay = inlet.delay,
+        ));
+        let fault = fault.wanted("a token on every cycle").line(node.line).line(writer.line);
+        Some(fault.hint(format!("put {} before {} in the lane's order", writer.path, node.path)))
+    };
+    Faults::or(data.volleys.iter().filter_map(fault).collect(), || ())
 }
 
 /// Joins volleys that share an actor: an iteration that must interleave firings is one volley.

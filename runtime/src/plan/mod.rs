@@ -46,7 +46,7 @@ pub struct Limits {
     pub fusion: bool,
     /// Whether registers inside a volley share memory.
     pub reuse: bool,
-    /// Iterations that a lane may run of one volley before it looks at the next.
+    /// Iterations that a lane may run of one volley before it looks at the next: 1 to 65536.
     pub batch: u32,
     /// Measured seconds of one firing, by node path, instead of estimates.
     pub seconds: BTreeMap<String, f64>,
@@ -66,6 +66,12 @@ impl Default for Limits {
         }
     }
 }
+
+/// The most iterations that a lane runs of one volley before it looks at the next.
+pub(crate) const BATCH_MAX: u32 = 1 << 16;
+
+/// The most tokens that one register holds.
+pub(crate) const SLOTS_MAX: u32 = 1 << 22;
 
 /// A verified plan for one placed graph.
 #[derive(Clone, Debug)]
@@ -273,13 +279,14 @@ pub fn plan(placed: &Placed, limits: &Limits) -> Result<Plan, Faults> {
         actors: actors(placed, &seconds, &workspaces),
         registers: Vec::new(),
         links: Vec::new(),
-        batch: limits.batch.max(1),
+        batch: limits.batch.clamp(1, BATCH_MAX),
         period: Period::default(),
     };
     register::assign(placed, limits, &mut data);
     if limits.fusion {
         fuse::fuse(placed, limits, &mut data);
     }
+    lane::in_order(placed, &data)?;
     cycle::size(limits, &mut data)?;
     arena::lay_out(placed, limits, &mut data);
     for (index, lane) in data.lanes.iter_mut().enumerate() {
@@ -294,7 +301,8 @@ pub fn plan(placed: &Placed, limits: &Limits) -> Result<Plan, Faults> {
         {
             let fault = Fault::new(Stage::Plan, Code::Memory, row.memory.clone());
             let fault = fault.found(format!("{} bytes", row.total_bytes()));
-            faults.push(fault.wanted(format!("at most {limit}")));
+            let fault = fault.wanted(format!("at most {limit}"));
+            faults.push(fault.hint("lower capacities, or place nodes on another memory"));
         }
     }
     Faults::or(faults, || plan)
@@ -304,7 +312,8 @@ fn unknown_streams(graph: &GraphData, limits: &Limits, faults: &mut Vec<Fault>) 
     for name in limits.capacities.keys().chain(&limits.probes) {
         if stream(graph, name).is_none() {
             let fault = Fault::new(Stage::Plan, Code::UnknownPath, name.clone());
-            faults.push(fault.found("no such stream").wanted("`node path:output port`"));
+            let fault = fault.found("no such stream").wanted("`node path:output port`");
+            faults.push(fault.hint("the plan prints every stream as its register"));
         }
     }
 }
@@ -327,10 +336,11 @@ pub(crate) fn kernel(placed: &Placed, index: usize) -> Result<Box<dyn Kernel>, K
         Role::Operator(operator) => {
             let inputs = graph.input_specs(node);
             let constant: Vec<bool> = node.inputs.iter().map(|e| graph.is_constant(e)).collect();
-            let specs = Specs { inputs: &inputs, outputs: &node.outputs, constant: &constant };
+            let (outputs, cores) = (&node.outputs, device.cores());
+            let specs = Specs { inputs: &inputs, outputs, constant: &constant, cores };
             operator.kernel(device.target(), &specs)
         }
-        Role::Copy => Ok(crate::copy::kernel(device)),
+        Role::Copy { .. } => Ok(crate::copy::kernel(device)),
         _ => unreachable!("feeds, outlets and parameters have no device"),
     }
 }
@@ -346,7 +356,8 @@ fn workspaces(placed: &Placed, faults: &mut Vec<Fault>) -> Vec<Workspace> {
                 let fault = Fault::new(Stage::Plan, Code::NoKernel, node.path.clone());
                 let name = placed.devices.name(device);
                 let fault = fault.found(format!("{} on {name}: {error}", node.contract.name));
-                faults.push(fault.wanted("a kernel for its device").line(node.line));
+                let fault = fault.wanted("a kernel for its device").line(node.line);
+                faults.push(fault.hint("place it on a device that has one, such as a CPU"));
                 Workspace::default()
             }
         }
@@ -412,7 +423,7 @@ impl PlanData {
         }
         for register in self.registers.iter().filter(|r| r.storage == Storage::Own) {
             let row = rows.entry(register.memory.map(|device| device as usize)).or_default();
-            let bytes = register.stride() * u64::from(register.slots);
+            let bytes = register.bytes();
             if register.tokens == 0 {
                 row.parameter_bytes += bytes;
             } else {
@@ -447,5 +458,10 @@ impl Register {
     /// Bytes from one slot to the next.
     pub(crate) fn stride(&self) -> u64 {
         (self.spec.bytes() as u64).next_multiple_of(ALIGNMENT).max(ALIGNMENT)
+    }
+
+    /// Bytes of all its slots.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.stride() * u64::from(self.slots)
     }
 }

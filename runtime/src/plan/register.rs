@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Inlet, Limits, Link, PlanData, Register, Storage};
+use crate::graph::Role;
 use crate::place::{Placed, memory};
 
 pub(super) fn assign(placed: &Placed, limits: &Limits, data: &mut PlanData) {
@@ -20,10 +21,7 @@ pub(super) fn assign(placed: &Placed, limits: &Limits, data: &mut PlanData) {
         if node.is_parameter() {
             continue;
         }
-        // A copy to the host runs on the accelerator's lane but writes host memory.
-        let to_host = matches!(node.role, crate::graph::Role::Copy)
-            && memory(&placed.devices, source_device(placed, index)).is_some();
-        let place = memory(&placed.devices, placed.device_of[index]).filter(|_| !to_host);
+        let place = written(placed, index);
         for (port, spec) in node.outputs.iter().enumerate() {
             let tokens = node.repetitions * u64::from(node.contract.outputs[port].rate);
             data.actors[index].outputs.push(data.registers.len() as u32);
@@ -80,7 +78,7 @@ pub(super) fn assign(placed: &Placed, limits: &Limits, data: &mut PlanData) {
         }
     }
     for (index, node) in graph.nodes.iter().enumerate() {
-        if matches!(node.role, crate::graph::Role::Feed) {
+        if matches!(node.role, Role::Feed) {
             // A feed is outside of every arena, even if nobody reads it.
             let register = data.actors[index].outputs[0];
             data.registers[register as usize].storage = Storage::Own;
@@ -91,8 +89,13 @@ pub(super) fn assign(placed: &Placed, limits: &Limits, data: &mut PlanData) {
     }
 }
 
-fn source_device(placed: &Placed, copy: usize) -> Option<usize> {
-    placed.device_of[placed.graph.0.nodes[copy].inputs[0].source]
+/// The memory that a node writes: a copy to the host runs on the accelerator's lane but writes host
+/// memory.
+pub(super) fn written(placed: &Placed, index: usize) -> Option<usize> {
+    match placed.graph.0.nodes[index].role {
+        Role::Copy { to } => to,
+        _ => memory(&placed.devices, placed.device_of[index]),
+    }
 }
 
 fn replica(

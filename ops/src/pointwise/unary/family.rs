@@ -75,7 +75,7 @@ impl Operator for Unary {
             target,
             specs,
             host: OnHost { formula, stages: Stages::default() },
-            cube: cube::OnCube { row, parameters }
+            cube: super::cube::OnCube::new(row.name, parameters, specs)?
         )
     }
 }

@@ -84,14 +84,31 @@ pub(super) struct Row {
 /// A reduction of axes; made by the constructors of the [family](super).
 #[derive(Clone)]
 pub struct Reduction {
-    row: &'static Row,
-    axes: Vec<usize>,
+    pub(super) row: &'static Row,
+    pub(super) axes: Vec<usize>,
     keep: Keep,
 }
 
 impl Reduction {
     pub(super) fn new(row: &'static Row, axes: &[usize], keep: Keep) -> Self {
         Self { row, axes: axes.to_vec(), keep }
+    }
+}
+
+impl Reduction {
+    /// The extents of the output for an input of these extents.
+    pub(super) fn outcome(&self, extents: &[usize]) -> Result<Extents, FireError> {
+        let outcome = self.keep.extents(extents, &self.axes);
+        let empty = self.axes.iter().find(|&&axis| extents[axis] == 0);
+        match (self.row.empty, empty) {
+            (Empty::Rejected, Some(axis)) if outcome.elements() > 0 => {
+                let name = self.row.name;
+                let cause =
+                    format!("port x has extent 0 at dimension {axis}: no {name} of nothing");
+                Err(FireError::failed(cause))
+            }
+            _ => Ok(outcome),
+        }
     }
 }
 
@@ -138,7 +155,7 @@ impl Operator for Reduction {
             target,
             specs,
             host: OnHost::new(self, specs),
-            cube: cube::OnCube { operator: self.clone() }
+            cube: super::cube::OnCube::new(self, specs)?
         )
     }
 }
@@ -159,15 +176,9 @@ impl OnHost {
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         let (crew, x, mut y) = (firing.crew(), firing.input(0), firing.output(0));
-        let (extents, Reduction { row, axes, keep }) = (x.extents(), &self.operator);
-        y.set_extents(&keep.extents(&extents, axes));
-        let empty = axes.iter().find(|&&axis| extents[axis] == 0);
-        if let (Empty::Rejected, Some(axis), false) = (row.empty, empty, y.bytes().is_empty()) {
-            let cause =
-                format!("port x has extent 0 at dimension {axis}: no {} of nothing", row.name);
-            return Err(FireError::failed(cause));
-        }
-        (self.part)(crew, &Layout::new(&extents, axes), x.bytes(), y.bytes());
+        y.set_extents(&self.operator.outcome(&x.extents())?);
+        let layout = Layout::new(&x.extents(), &self.operator.axes);
+        (self.part)(crew, &layout, x.bytes(), y.bytes());
         Ok(())
     }
 }

@@ -1,0 +1,92 @@
+//! Weights: parameters in safetensors files, under the names that other tools give them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::{Dtype, SafeTensors};
+use synfire_runtime::graph::Graph;
+use synfire_runtime::launch::Weights;
+use synfire_runtime::spec::{Element, Spec};
+use synfire_runtime::value::Value;
+
+/// More bytes than any weights file of ours has.
+const BYTES_MAX: u64 = 8 << 30;
+
+/// Why weights could not be read: all misfits at once.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {}", .path.display(), .reasons.join("; "))]
+pub struct WeightsError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub reasons: Vec<String>,
+}
+
+/// Reads the parameters of `graph` from a safetensors file; `name` gives the name in the file of a
+/// parameter path. 16-bit floats are widened to the element type of the parameter.
+///
+/// # Errors
+/// When the file cannot be read, is damaged, or lacks a parameter, has another shape, or holds
+/// tensors that are no parameter of the graph (except `num_batches_tracked`, which PyTorch adds).
+pub fn load(
+    path: &Path,
+    graph: &Graph,
+    name: &dyn Fn(&str) -> String,
+) -> Result<Weights, WeightsError> {
+    let fail = |reason: String| WeightsError { path: path.to_owned(), reasons: vec![reason] };
+    let size = std::fs::metadata(path).map_err(|error| fail(error.to_string()))?.len();
+    if size > BYTES_MAX {
+        return Err(fail(format!("{size} bytes; wanted at most {BYTES_MAX}")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
+    let file = SafeTensors::deserialize(&bytes)
+        .map_err(|error| fail(format!("no whole safetensors file: {error}")))?;
+    let mut reasons = Vec::new();
+    let mut values = BTreeMap::new();
+    let mut used = Vec::new();
+    for (parameter, spec) in graph.parameter_list() {
+        let own = name(parameter);
+        match file.tensor(&own) {
+            Ok(tensor) => match widened(&tensor, spec) {
+                Ok(value) => {
+                    values.insert(parameter.to_owned(), value);
+                }
+                Err(reason) => reasons.push(format!("{own}: {reason}")),
+            },
+            Err(_) => reasons.push(format!("{own} is missing; wanted {spec}")),
+        }
+        used.push(own);
+    }
+    for other in file.names() {
+        if !used.iter().any(|own| own == other) && !other.ends_with("num_batches_tracked") {
+            reasons.push(format!("{other} is no parameter of this graph"));
+        }
+    }
+    if reasons.is_empty() {
+        return Ok(Weights::new(values));
+    }
+    Err(WeightsError { path: path.to_owned(), reasons })
+}
+
+/// The tensor as a value of `spec`.
+fn widened(tensor: &safetensors::tensor::TensorView<'_>, spec: &Spec) -> Result<Value, String> {
+    if tensor.shape() != spec.bounds() {
+        return Err(format!("extents {:?}, wanted {spec}", tensor.shape()));
+    }
+    let data = tensor.data();
+    let pairs = || data.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
+    let elements: Vec<f32> = match (tensor.dtype(), spec.element) {
+        (Dtype::F32, Element::F32) => {
+            let word = |four: &[u8]| f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+            data.chunks_exact(4).map(word).collect()
+        }
+        (Dtype::F16, Element::F32) => {
+            pairs().map(|pair| half::f16::from_le_bytes(pair).to_f32()).collect()
+        }
+        (Dtype::BF16, Element::F32) => {
+            pairs().map(|pair| half::bf16::from_le_bytes(pair).to_f32()).collect()
+        }
+        (found, wanted) => return Err(format!("elements {found:?}, wanted {wanted}")),
+    };
+    Ok(Value::new(&spec.bounds(), &elements))
+}

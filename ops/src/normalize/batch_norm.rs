@@ -1,0 +1,443 @@
+//! Batch normalisation: `y = (x - mean) / sqrt(variance + epsilon) * weight + bias`, with one of
+//! each for every channel.
+//!
+//! [`batch_norm`] takes mean and variance as they were learnt; [`batch_norm_train`] takes those of
+//! `x`, and moves the learnt ones towards them. Ioffe and Szegedy, "Batch normalization:
+//! accelerating deep network training by reducing internal covariate shift", 2015.
+//!
+//! # Shape
+//! `x`: `f32`, of at least two dimensions; axis 1, or that of [`BatchNorm::axis`], is the channel,
+//! and fixed. `weight`, `bias`, `running_mean`, `running_var`: `[channel]`. `y`: as `x`.
+//! In training also `mean` and `var`: `[channel]`, what the running ones become:
+//! `(1 - momentum) * old + momentum * new`. Training takes at least two numbers of each channel.
+//!
+//! # Gradient
+//! With `n = (x - mean) / deviation`: `dbias = sum dy`, `dweight = sum dy * n`, sums over all but
+//! the channel. `dx = weight / deviation * dy`; in training, where mean and deviation depend on `x`,
+//! `dx = weight / deviation * (dy - average(dy) - n * average(dy * n))`.
+//!
+//! # Numerics
+//! `y = scale * x + shift`; scale and shift are computed in `f64` and rounded once. In training,
+//! mean and then variance are summed in `f64`, in order. `y` is normalised by the biased variance
+//! (divided by the count), the running variance is made of the unbiased one (by one less). As
+//! PyTorch's `batch_norm`.
+//!
+//! # Example
+//! ```
+//! use synfire_ops::normalize::batch_norm::batch_norm;
+//! use synfire_runtime::{solo::fire_once, value::Value};
+//!
+//! let x = Value::new(&[1, 2, 2], &[1.0_f32, 2.0, 3.0, 4.0]);
+//! let [weight, bias, mean, variance] =
+//!     [[1.0_f32, 10.0], [0.0, 1.0], [1.0, 3.0], [4.0, 1.0]].map(|v| Value::new(&[2], &v));
+//! let y = fire_once(&batch_norm(0.0), &[x, weight, bias, mean, variance])?;
+//! assert_eq!(y[0].elements::<f32>(), [0.0, 0.5, 1.0, 11.0]);
+//! # Ok::<(), synfire_runtime::operator::FireError>(())
+//! ```
+
+use bytemuck::cast_slice_mut;
+use synfire_runtime::crew::Crew;
+use synfire_runtime::device::Target;
+use synfire_runtime::firing::{Firing, Pair};
+use synfire_runtime::operator::{
+    Axes, Contract, FireError, Fusion, Kernel, KernelError, Metadata, Operator, PieceStage,
+    SpecError, Specs, Tolerance, Workspace,
+};
+use synfire_runtime::spec::{Element, Spec};
+use synfire_runtime::value::Value;
+
+use crate::device::on_device;
+use crate::host::erased::{Stages, parts, shares};
+use crate::require;
+use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
+
+/// Normalisation by learnt means and variances, along axis 1. `epsilon` is added to the variances.
+#[must_use]
+pub fn batch_norm(epsilon: f64) -> BatchNorm {
+    BatchNorm { epsilon, axis: 1, momentum: None }
+}
+
+/// Normalisation by the means and variances of `x`, along axis 1. `epsilon` is added to the
+/// variances, `momentum` is the part of the new in what the running ones become.
+#[must_use]
+pub fn batch_norm_train(epsilon: f64, momentum: f64) -> BatchNorm {
+    BatchNorm { epsilon, axis: 1, momentum: Some(momentum) }
+}
+
+/// See [`batch_norm`] and [`batch_norm_train`].
+#[derive(Clone, Debug)]
+pub struct BatchNorm {
+    epsilon: f64,
+    axis: usize,
+    /// The part of the new in what the running numbers become; none when they are only read.
+    momentum: Option<f64>,
+}
+
+/// The inputs behind `x`, one number for each channel.
+const PARAMETERS: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
+
+impl BatchNorm {
+    /// Sets which axis is the channel.
+    #[must_use]
+    pub fn axis(mut self, axis: usize) -> Self {
+        self.axis = axis;
+        self
+    }
+}
+
+impl Operator for BatchNorm {
+    fn contract(&self) -> Contract {
+        let name = if self.momentum.is_some() { "batch_norm_train" } else { "batch_norm" };
+        let contract = Contract::new(name).input("x").output("y");
+        let contract = PARAMETERS.iter().fold(contract, |own, name| own.input(name));
+        match self.momentum {
+            None => contract.in_place(0, 0).fusion(Fusion::Stage),
+            Some(_) => contract.output("mean").output("var").tolerance(Tolerance::SUM),
+        }
+    }
+
+    fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
+        let x = &inputs[0];
+        require::element("x", x, &[Element::F32])?;
+        require::axis("x", x, self.axis)?;
+        let channels = require::fixed("x", x, self.axis)?;
+        let own = Spec::f32([channels]);
+        for (name, spec) in PARAMETERS.iter().zip(&inputs[1..]) {
+            require::alike(name, spec, &own, None)?;
+        }
+        if self.momentum.is_none() {
+            return Ok(vec![x.clone()]);
+        }
+        if channels > 0 && x.elements() < 2 * channels {
+            return Err(SpecError::new("x", x, "at least two numbers of each channel"));
+        }
+        Ok(vec![x.clone(), own.clone(), own])
+    }
+
+    fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
+        let channel = |spec: &Spec| match spec.rank() {
+            1 if inputs[0].rank() > 1 => vec![self.axis as u8],
+            rank => (0..rank as u8).collect(),
+        };
+        let labels = |specs: &[Spec]| specs.iter().map(channel).collect();
+        let axes = Axes { inputs: labels(inputs), outputs: labels(outputs) };
+        Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn kernel(
+        &self,
+        target: Target<'_>,
+        specs: &Specs<'_>,
+    ) -> Result<Box<dyn Kernel>, KernelError> {
+        match self.momentum {
+            None => on_device!(target, specs, host: OnHost::new(self, specs)),
+            Some(momentum) => on_device!(target, specs, host: Train::new(self, momentum, specs)),
+        }
+    }
+}
+
+/// What is done to each number of a channel.
+#[derive(Clone)]
+struct Affine {
+    epsilon: f64,
+    /// Scale and shift of each channel.
+    lines: Vec<[f32; 2]>,
+}
+
+impl Affine {
+    fn new(epsilon: f64, channels: usize) -> Self {
+        Self { epsilon, lines: vec![[0.0; 2]; channels] }
+    }
+
+    /// Sets the line of one channel from its weight, bias, mean and variance.
+    fn set(&mut self, channel: usize, [weight, bias, mean, variance]: [f64; 4]) {
+        let scale = weight / (variance + self.epsilon).sqrt();
+        self.lines[channel] = [scale as f32, (bias - mean * scale) as f32];
+    }
+
+    /// Sets every line from the inputs `first` and the three behind it.
+    fn read(&mut self, firing: &Firing<'_>, first: usize) {
+        let inputs = [0, 1, 2, 3].map(|index| firing.input(first + index).elements::<f32>());
+        for channel in 0..self.lines.len() {
+            self.set(channel, inputs.map(|input| f64::from(input[channel])));
+        }
+    }
+
+    /// Normalises a piece that starts at flat element `offset`; `inner` elements of a channel
+    /// follow each other.
+    fn apply(&self, piece: &mut [f32], offset: usize, inner: usize) {
+        let (mut start, mut at) = (0, offset);
+        while start < piece.len() {
+            let length = (inner - at % inner).min(piece.len() - start);
+            let [scale, shift] = self.lines[at / inner % self.lines.len()];
+            for y in &mut piece[start..start + length] {
+                *y = *y * scale + shift;
+            }
+            (start, at) = (start + length, at + length);
+        }
+    }
+}
+
+struct OnHost {
+    affine: Affine,
+    axis: usize,
+    /// Elements of a channel that follow each other, when all tokens have the same extents.
+    inner: Option<usize>,
+    is_constant: bool,
+    stages: Stages,
+}
+
+impl OnHost {
+    fn new(operator: &BatchNorm, specs: &Specs<'_>) -> Self {
+        let (x, axis) = (&specs.inputs[0], operator.axis);
+        Self {
+            affine: Affine::new(operator.epsilon, x.bound(axis)),
+            axis,
+            inner: x.is_fixed().then(|| x.bounds()[axis + 1..].iter().product()),
+            is_constant: specs.constant[1..].iter().all(|&constant| constant),
+            stages: Stages::default(),
+        }
+    }
+}
+
+impl Kernel for OnHost {
+    fn workspace(&self) -> Workspace {
+        Workspace { kept_bytes: size_of_val(&self.affine.lines[..]), scratch_bytes: 0 }
+    }
+
+    fn prepare(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
+        if self.is_constant {
+            self.affine.read(firing, 1);
+        }
+        Ok(())
+    }
+
+    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
+        if !self.is_constant {
+            self.affine.read(firing, 1);
+        }
+        let (x, mut y) = match firing.pair(0, 0) {
+            Pair::Same(y) => (None, y),
+            Pair::Distinct(x, mut y) => {
+                y.set_extents(&x.extents());
+                (Some(x.elements::<f32>()), y)
+            }
+        };
+        let inner = y.extents()[self.axis + 1..].iter().product();
+        parts(firing.crew(), y.bytes(), Element::F32, &|offset, part| {
+            let part = cast_slice_mut(part);
+            if let Some(x) = x {
+                part.copy_from_slice(&x[offset..offset + part.len()]);
+            }
+            self.affine.apply(part, offset, inner);
+            self.stages.finish(part, offset);
+        });
+        Ok(())
+    }
+
+    fn stage(&self) -> Option<Box<dyn PieceStage>> {
+        let inner = self.inner.filter(|_| self.is_constant)?;
+        Some(Box::new(Stage { affine: self.affine.clone(), inner }))
+    }
+
+    fn absorb(&mut self, stages: Vec<Box<dyn PieceStage>>) {
+        self.stages.absorb(stages);
+    }
+}
+
+struct Stage {
+    affine: Affine,
+    inner: usize,
+}
+
+impl PieceStage for Stage {
+    fn prepare(&mut self, firing: &Firing<'_>, first: usize) {
+        self.affine.read(firing, first);
+    }
+
+    fn apply(&self, piece: &mut [f32], offset: usize) {
+        self.affine.apply(piece, offset, self.inner);
+    }
+}
+
+struct Train {
+    affine: Affine,
+    axis: usize,
+    momentum: f64,
+    /// Mean of each channel, and the sum of squares around it.
+    moments: Vec<[f64; 2]>,
+}
+
+impl Train {
+    fn new(operator: &BatchNorm, momentum: f64, specs: &Specs<'_>) -> Self {
+        let (axis, channels) = (operator.axis, specs.inputs[0].bound(operator.axis));
+        let affine = Affine::new(operator.epsilon, channels);
+        Self { affine, axis, momentum, moments: vec![[0.0; 2]; channels] }
+    }
+
+    fn measure(&mut self, crew: &Crew, x: &[f32], inner: usize) {
+        let channels = self.moments.len();
+        let (moments, size) = (cast_slice_mut(&mut self.moments), size_of::<[f64; 2]>());
+        shares(crew, moments, size, &|first, moments| {
+            let channel = first / size;
+            let values = || x.chunks_exact(inner).skip(channel).step_by(channels).flatten();
+            let count = x.len() / channels;
+            let mean = values().map(|&x| f64::from(x)).sum::<f64>() / count as f64;
+            let squares = values().map(|&x| (f64::from(x) - mean).powi(2)).sum();
+            cast_slice_mut(moments).copy_from_slice(&[mean, squares]);
+        });
+    }
+}
+
+impl Kernel for Train {
+    fn workspace(&self) -> Workspace {
+        let (lines, moments) = (&self.affine.lines[..], &self.moments[..]);
+        Workspace { kept_bytes: size_of_val(lines) + size_of_val(moments), scratch_bytes: 0 }
+    }
+
+    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
+        let [mut y, mut mean, mut variance] = [0, 1, 2].map(|output| firing.output(output));
+        let x = firing.input(0);
+        let extents = x.extents();
+        y.set_extents(&extents);
+        let channels = self.moments.len();
+        let (x, count) = (x.elements::<f32>(), extents.elements().checked_div(channels));
+        let Some(count) = count else { return Ok(()) };
+        if count < 2 {
+            let found = format!("port x holds {count} numbers of each channel");
+            return Err(FireError::failed(format!("{found}, training takes two")));
+        }
+        let inner = extents[self.axis + 1..].iter().product();
+        self.measure(firing.crew(), x, inner);
+        let inputs = [1, 2, 3, 4].map(|input| firing.input(input).elements::<f32>());
+        let [mean, variance] = [mean.elements::<f32>(), variance.elements::<f32>()];
+        for (channel, &[centre, squares]) in self.moments.iter().enumerate() {
+            let [weight, bias, old_mean, old_variance] =
+                inputs.map(|input| f64::from(input[channel]));
+            self.affine.set(channel, [weight, bias, centre, squares / count as f64]);
+            let blend = |old: f64, new: f64| (old + self.momentum * (new - old)) as f32;
+            mean[channel] = blend(old_mean, centre);
+            variance[channel] = blend(old_variance, squares / (count - 1) as f64);
+        }
+        parts(firing.crew(), y.bytes(), Element::F32, &|offset, part| {
+            let part = cast_slice_mut(part);
+            part.copy_from_slice(&x[offset..offset + part.len()]);
+            self.affine.apply(part, offset, inner);
+        });
+        Ok(())
+    }
+}
+
+/// Both forms: images, vectors, other axes, odd extents, many pieces, nothing, bounded batches, no
+/// variance; wrong axes, channels and types, and too few numbers to train on.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
+    let case = |name: &str, operator: BatchNorm, x: &[usize]| {
+        let channels = x[operator.axis];
+        let positive: Vec<f32> = (0..channels).map(|c| 0.25 + c as f32).collect();
+        let mut inputs = vec![noise(1, x)];
+        inputs.extend((2..5).map(|key| noise(key, &[channels])));
+        inputs.push(Value::new(&[channels], &positive));
+        let expect = by_definition(operator.clone());
+        Sample::new(name, operator, inputs, expect)
+    };
+    let rejected = |name: &str, operator: BatchNorm, x: Spec, port, dimension| {
+        let mut specs = vec![x];
+        specs.extend([3, 3, 3, 3].map(|channels| Spec::f32([channels])));
+        Sample::rejected(name, operator, specs, port, dimension)
+    };
+    let (eval, train) = (|| batch_norm(1e-5), || batch_norm_train(1e-3, 0.1));
+    let image = |element| Spec::new(element, [2, 3, 4, 4]);
+    let bounded = |rest: &[usize]| {
+        let x = bounded_first(Element::F32, 9, rest);
+        [x].into_iter().chain([3; 4].map(|channels| Spec::f32([channels]))).collect::<Vec<_>>()
+    };
+    let moving = Spec::new(Element::F32, [2.into(), synfire_runtime::spec::Dimension::UpTo(3)]);
+    vec![
+        case("image", eval(), &[2, 5, 7, 11]),
+        case("vectors", eval(), &[17, 3]),
+        case("first axis", eval().axis(0), &[3, 5, 5]),
+        case("one dimension", eval().axis(0), &[7]),
+        case("one element", eval(), &[1, 1]),
+        case("many pieces", eval(), &[2, 3, 100, 109]),
+        case("empty batch", eval(), &[0, 3, 2]),
+        case("no channels", eval(), &[2, 0, 2]),
+        case("bounded batch", eval(), &[4, 3, 5]).with_specs(bounded(&[3, 5])),
+        rejected("no axis", eval().axis(4), image(Element::F32), "x", None),
+        rejected("wrong channels", eval().axis(0), image(Element::F32), "weight", Some(0)),
+        rejected("bounded channels", eval(), moving, "x", Some(1)),
+        rejected("f64", eval(), image(Element::F64), "x", None),
+        case("image", train(), &[2, 5, 7, 11]),
+        case("vectors", train(), &[17, 3]),
+        case("last axis", train().axis(2), &[5, 3, 2]),
+        case("many pieces", train(), &[2, 3, 100, 109]),
+        case("no channels", train(), &[2, 0, 2]),
+        case("bounded batch", train(), &[4, 3, 5]).with_specs(bounded(&[3, 5])),
+        constant(),
+        too_few(bounded(&[3])),
+        rejected("one number", train(), Spec::f32([1, 3, 1]), "x", None),
+        rejected("wrong channels", train(), Spec::f32([4, 4]), "weight", Some(0)),
+    ]
+}
+
+/// A channel without variance: `y` is the bias.
+fn constant() -> Sample {
+    let inputs = [[4.0_f32, 4.0], [3.0, 3.0], [0.5, 0.5], [0.0, 0.0], [1.0, 1.0]];
+    let mut inputs: Vec<Value> = inputs.iter().map(|v| Value::new(&[2], v)).collect();
+    inputs[0] = Value::new(&[3, 2], &[4.0_f32; 6]);
+    let of = |extents: &[usize], value| {
+        Tensor::new(extents, vec![value; extents.iter().product()])
+    };
+    let expect = vec![of(&[3, 2], 0.5), of(&[2], 2.0), of(&[2], 0.5)];
+    Sample::new("constant", batch_norm_train(1e-3, 0.5), inputs, Expect::Outputs(expect))
+}
+
+/// One number of each channel in a batch that may be larger.
+fn too_few(specs: Vec<Spec>) -> Sample {
+    let mut inputs = vec![noise(1, &[1, 3])];
+    inputs.extend([2, 3, 4, 5].map(|key| noise(key, &[3])));
+    let fails = Expect::Fails("holds 1 numbers");
+    Sample::new("too few", batch_norm_train(1e-3, 0.5), inputs, fails).with_specs(specs)
+}
+
+/// The definition, number by number; variances by way of the mean of squares.
+fn by_definition(operator: BatchNorm) -> Expect {
+    reference(move |inputs| {
+        let (x, axis) = (&inputs[0], operator.axis);
+        let [weight, bias, mean, variance] =
+            [1, 2, 3, 4].map(|input| inputs[input].data.clone());
+        let normal = |mean: &[f64], variance: &[f64]| {
+            Tensor::from_fn(&x.extents, |at| {
+                let channel = at[axis];
+                let deviation = (variance[channel] + operator.epsilon).sqrt();
+                (x.at(at) - mean[channel]) / deviation * weight[channel] + bias[channel]
+            })
+        };
+        let Some(momentum) = operator.momentum else { return vec![normal(&mean, &variance)] };
+        let channels = x.extents[axis];
+        let count = x.data.len() as f64 / channels as f64;
+        let (mut sum, mut squares) = (vec![0.0; channels], vec![0.0; channels]);
+        let inner: usize = x.extents[axis + 1..].iter().product();
+        for (flat, &value) in x.data.iter().enumerate() {
+            let channel = flat / inner % channels;
+            sum[channel] += value;
+            squares[channel] += value.powi(2);
+        }
+        let own_mean: Vec<f64> = sum.iter().map(|sum| sum / count).collect();
+        let own_variance: Vec<f64> = squares
+            .iter()
+            .zip(&own_mean)
+            .map(|(squares, mean)| squares / count - mean * mean)
+            .collect();
+        let blend = |old: &[f64], new: &[f64], factor: f64| {
+            let pairs = old.iter().zip(new);
+            let blended = pairs.map(|(old, new)| (1.0 - momentum) * old + momentum * factor * new);
+            Tensor::new(&[channels], blended.collect())
+        };
+        vec![
+            normal(&own_mean, &own_variance),
+            blend(&mean, &own_mean, 1.0),
+            blend(&variance, &own_variance, count / (count - 1.0)),
+        ]
+    })
+}
