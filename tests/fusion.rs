@@ -66,7 +66,8 @@ fn check(graph: &Graph, extents: &[usize], fused: usize) {
         for plan in &plans {
             let outcome = simulate(plan, &Options::default(), &simulation).expect("it runs");
             let outputs = outcome.outlets["out"].iter().map(|output| output.value.clone());
-            let outputs: Vec<Value> = outputs.map(|v| v.expect("nothing fails")).collect();
+            let outputs: Vec<Value> =
+                outputs.map(|v| v.expect("nothing fails").expect("nothing is null")).collect();
             assert_eq!(outputs.len(), 3);
             seen.push(outputs);
         }

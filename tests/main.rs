@@ -8,3 +8,5 @@ mod flow; // tokens through launched plans
 mod fusion; // the same bits, fused or not
 mod planning; // orders, capacities, memory, files
 mod simulation; // thousands of schedules
+mod perception; // the main job's model
+mod tidy; // house rules

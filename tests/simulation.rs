@@ -341,14 +341,10 @@ fn numbers_of(outcome: &Outcome) -> BTreeMap<String, Vec<Option<Option<i64>>>> {
 }
 
 /// Every outlet of `outcome` gave what the reference gives.
-fn agrees(case: &Case, outcome: &Outcome) {
-    let expected: BTreeMap<String, Vec<Option<Option<i64>>>> = case
-        .reference()
-        .iter()
-        .map(|(path, stream)| (path.clone(), plain(stream).into_iter().map(Some).collect()))
-        .collect();
+fn agrees(case: &Case, reference: &Streams, outcome: &Outcome) {
     for (path, found) in numbers_of(outcome) {
-        assert_eq!(found, expected[&path], "seed {}, outlet {path} of\n{}", case.seed, case.graph);
+        let expected: Vec<_> = plain(&reference[&path]).into_iter().map(Some).collect();
+        assert_eq!(found, expected, "seed {}, outlet {path} of\n{}", case.seed, case.graph);
     }
     assert_eq!(outcome.report.failure_count, 0, "seed {}", case.seed);
 }
@@ -357,12 +353,15 @@ fn agrees(case: &Case, outcome: &Outcome) {
 fn seeds_agree(seeds: std::ops::Range<u64>) {
     for seed in seeds {
         let case = Case::new(seed);
+        let reference = case.reference();
         let outcome = case.simulated(seed, None, 0);
-        agrees(&case, &outcome);
-        agrees(&case, &case.simulated(seed + 1, None, 50));
-        let again = case.simulated(seed, None, 0);
-        let schedule = |outcome: &Outcome| (outcome.moves, outcome.elapsed_ns);
-        assert_eq!(schedule(&outcome), schedule(&again), "seed {seed}");
+        agrees(&case, &reference, &outcome);
+        agrees(&case, &reference, &case.simulated(seed + 1, None, 50));
+        if seed % 8 == 0 {
+            let again = case.simulated(seed, None, 0);
+            let schedule = |outcome: &Outcome| (outcome.moves, outcome.elapsed_ns);
+            assert_eq!(schedule(&outcome), schedule(&again), "seed {seed}");
+        }
     }
 }
 

@@ -11,6 +11,9 @@
 //! 4. The backend's type is erased once, in `accelerator`; operators are generic over it inside
 //!    their `mod cube` only, and use CubeCL's checked launches, so they hold no `unsafe`.
 
+#[cfg(all(feature = "cube", not(any(feature = "wgpu", feature = "cuda"))))]
+compile_error!("the feature `cube` is turned on by a backend: `wgpu` or `cuda`");
+
 mod adapter; // which wgpu adapters there are, and how one is opened
 pub use adapter::{AdapterInfo, open_wgpu, wgpu_adapters};
 

@@ -177,7 +177,7 @@ mod cube {
             for k in 0..per_word {
                 let element = word * per_word + k;
                 if element < count && index_at(index, element / row) == element % row / words {
-                    let one = select(element % words > 0, high, low);
+                    let one = select(element & comptime!(words - 1) > 0, high, low);
                     bits |= one << comptime!(k * (32 / per_word));
                 }
             }

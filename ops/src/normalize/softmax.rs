@@ -105,8 +105,8 @@ fn on_slab(slab: &mut [f32], inner: usize) {
         let row = || (column..end).step_by(inner);
         let mut max = f32::NEG_INFINITY;
         for index in row() {
-            // A NaN stays: it compares false with everything.
-            if !(slab[index] <= max) {
+            // A NaN stays: no number is larger.
+            if slab[index] > max || slab[index].is_nan() {
                 max = slab[index];
             }
         }

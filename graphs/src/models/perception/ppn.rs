@@ -118,15 +118,19 @@ pub fn draft(config: &Config) -> Draft {
 
 /// Both networks over one stream of clouds.
 pub fn define(config: &Config, draft: &mut Draft, cloud: Wire) -> Outputs {
+    let mut maps = |branch: &str| {
+        draft.scope("ppn", |draft| draft.scope(branch, |draft| window(config, draft, cloud)))
+    };
+    let maps = ["segmentation", "reconstruction"].map(&mut maps);
+    networks(config, draft, maps)
+}
+
+/// Both networks over their last maps, `f32[1, maps, size, size]` each, oldest first.
+pub fn networks(config: &Config, draft: &mut Draft, maps: [Wire; 2]) -> Outputs {
     draft.scope("ppn", |draft| Outputs {
-        segmentation: draft.scope("segmentation", |draft| {
-            let maps = window(config, draft, cloud);
-            segmentation(config, draft, maps)
-        }),
-        reconstruction: draft.scope("reconstruction", |draft| {
-            let maps = window(config, draft, cloud);
-            reconstruction(config, draft, maps)
-        }),
+        segmentation: draft.scope("segmentation", |draft| segmentation(config, draft, maps[0])),
+        reconstruction: draft
+            .scope("reconstruction", |draft| reconstruction(config, draft, maps[1])),
     })
 }
 

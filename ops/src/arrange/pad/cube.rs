@@ -91,7 +91,7 @@ fn pad(
                     from += u32::cast_from(source(place, extent, mode)) * stride;
                     stride *= extents[axis];
                 }
-                let mut value = select(element % 2 > 0, high, low) & mask;
+                let mut value = select(element & 1 == 1, high, low) & mask;
                 if comptime!(mode != Mode::Constant) || inside {
                     value = load(x, from, per_word);
                 }
