@@ -26,10 +26,26 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The default: two CPU devices when there are two cores or more, else one.
+/// The devices that a job uses when none are named, and a notice when there is no GPU among them.
+///
+/// Two hardware adapters, one and the CPU, or else two CPU devices (one on a single core).
+/// Software adapters are for tests and must be named.
 #[must_use]
-pub fn default_names() -> String {
-    if cores() >= 2 { "cpu:0,cpu:1".to_owned() } else { "cpu:0".to_owned() }
+pub fn default_names() -> (String, Option<String>) {
+    let adapters = wgpu_adapters();
+    let cpus = if cores() >= 2 { "cpu:0,cpu:1" } else { "cpu:0" }.to_owned();
+    match adapters.iter().filter(|adapter| !adapter.is_software).count() {
+        0 => {
+            let found = adapters.first().map_or_else(
+                || "no GPU adapter".to_owned(),
+                |adapter| format!("only a software adapter ({})", adapter.name),
+            );
+            let notice = format!("{found}: using {cpus}. `synfire doctor` says more");
+            (cpus, Some(notice))
+        }
+        1 => ("wgpu:0,cpu:0".to_owned(), None),
+        _ => ("wgpu:0,wgpu:1".to_owned(), None),
+    }
 }
 
 /// Opens the devices of a comma-separated list.

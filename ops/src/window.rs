@@ -1,4 +1,4 @@
-//! Windows over images: what convolutions and pools have in common, for the user and in shape rules.
+//! Windows over images: what convolutions and pools have in common.
 //!
 //! An image is `[batch, channel, row, column]` or `[channel, row, column]`. Every operator over
 //! windows has the same setters, each taking one number for both directions or one for each:
@@ -11,6 +11,9 @@ use synfire_runtime::spec::{Dimension, Element, Spec};
 use crate::host::window::{Padding, Window};
 use crate::require;
 use crate::sample::Tensor;
+
+mod on_host; // the kernel of both convolutions
+pub(crate) use on_host::OnHost;
 
 mod pool; // what pools have in common
 pub use pool::Rounding;
@@ -75,7 +78,7 @@ impl Motion {
     }
 }
 
-/// The setters that operators over windows share; each operator has a field `motion: Motion`.
+/// The setters that operators over windows share; their fields have the same names.
 macro_rules! setters {
     ($operator:ty: $($setter:ident),+) => {
         impl $operator {
@@ -106,6 +109,22 @@ macro_rules! setters {
         #[must_use]
         pub fn padding(mut self, padding: impl Into<$crate::host::window::Padding>) -> Self {
             self.motion.padding = padding.into();
+            self
+        }
+    };
+    (@ groups) => {
+        /// Sets how many groups of channels do not see each other.
+        #[must_use]
+        pub fn groups(mut self, groups: usize) -> Self {
+            self.groups = groups;
+            self
+        }
+    };
+    (@ bias) => {
+        /// Adds the input `bias`.
+        #[must_use]
+        pub fn bias(mut self) -> Self {
+            self.has_bias = true;
             self
         }
     };

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use miette::{IntoDiagnostic, Result};
+use synfire_runtime::device::Devices;
 use synfire_runtime::observe::Allocations;
 use synfire_runtime::place::place;
 use synfire_runtime::plan::{Limits, plan};
@@ -210,8 +211,7 @@ fn explain(arguments: &ExplainArguments) -> Result<()> {
     if arguments.model != "ppn" {
         miette::bail!("no model `{}`; `synfire list` shows what there is", arguments.model);
     }
-    let names = arguments.devices.clone().unwrap_or_else(machine::default_names);
-    let devices = machine::open(&names).into_diagnostic()?;
+    let devices = devices(arguments.devices.as_deref())?;
     let graph = model::draft(&arguments.config.config()).check().into_diagnostic()?;
     let placed = place(&graph, &devices, &ppn::branches(&devices)).into_diagnostic()?;
     let plan = plan(&placed, &Limits::default()).into_diagnostic()?;
@@ -221,6 +221,19 @@ fn explain(arguments: &ExplainArguments) -> Result<()> {
         Form::Mermaid => plan.mermaid(),
     });
     Ok(())
+}
+
+/// The devices of a list, or the default ones with a notice when there is no GPU.
+fn devices(list: Option<&str>) -> Result<Devices> {
+    let names = list.map_or_else(
+        || {
+            let (names, notice) = machine::default_names();
+            notice.iter().for_each(|notice| say_error(notice));
+            names
+        },
+        str::to_owned,
+    );
+    machine::open(&names).into_diagnostic()
 }
 
 #[expect(clippy::print_stdout, reason = "the command's own output")]

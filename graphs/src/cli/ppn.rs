@@ -24,9 +24,9 @@ use synfire_runtime::random::Seed;
 use super::stop::Interrupt;
 use super::{PpnArguments, say};
 use crate::models::perception::ppn as model;
-use crate::{machine, weights};
+use crate::weights;
 use frames::Frames;
-use measure::{Measured, Streaming, frame_by_frame, in_flight};
+use measure::{Measured, Streaming, frame_by_frame, in_flight, peak_bytes};
 
 /// Frames of each of the frame-by-frame measurements.
 const TIMED_FRAMES: usize = 12;
@@ -44,8 +44,7 @@ pub(super) fn branches(devices: &Devices) -> Placement {
 /// Runs the job.
 pub(super) fn run(arguments: &PpnArguments, allocations: &'static Allocations) -> Result<ExitCode> {
     let interrupt = Interrupt::listen();
-    let names = arguments.devices.clone().unwrap_or_else(machine::default_names);
-    let devices = machine::open(&names).into_diagnostic()?;
+    let devices = super::devices(arguments.devices.as_deref())?;
     let config = arguments.config.config();
     let graph = model::draft(&config).check().into_diagnostic()?;
     let options = Options {
@@ -62,8 +61,6 @@ pub(super) fn run(arguments: &PpnArguments, allocations: &'static Allocations) -
     }
     let mut frames = Frames::open(arguments, config.points)?;
     let clouds = frames.first(TIMED_FRAMES)?;
-    allocations.reset_peak();
-    let idle_bytes = allocations.live_bytes();
     let full =
         Options { sampling: Sampling { every: 1, trace_events: 1 << 16 }, ..options.clone() };
     let alone = frame_by_frame(&one, &full, &clouds, "one device", &interrupt)?;
@@ -73,9 +70,8 @@ pub(super) fn run(arguments: &PpnArguments, allocations: &'static Allocations) -
         say(&streamed.explain());
         return Ok(ExitCode::SUCCESS);
     }
-    allocations.reset_peak();
+    let measured_bytes = peak_bytes(&streamed, &options, &clouds, allocations)?;
     let streaming = in_flight(&streamed, &full, &mut frames, &interrupt)?;
-    let measured_bytes = allocations.peak_bytes() - idle_bytes;
     if let Some(path) = &arguments.trace {
         std::fs::write(path, &streaming.trace).into_diagnostic()?;
     }

@@ -19,7 +19,8 @@
 //! # Numerics
 //! As PyTorch's function of the same name. Integers wrap. `minimum` and `maximum` are NaN where an
 //! input is; comparisons with NaN are false but for `not_equal`. `divide`, `power` and `atan2` take
-//! floats only, so that no integer is rounded unasked. Integer `remainder` by 0 fails the firing.
+//! floats only, so that no integer is rounded unasked. Integer `remainder` by 0 fails the firing
+//! on the host, and is any number on an accelerator.
 //!
 //! # Example
 //! ```

@@ -1,12 +1,14 @@
 //! Convolution of images:
-//! `y[o, p, q] = bias[o] + sum over c, i, j of weight[o, c, i, j] * x[c, p s + i d - t, q s + j d - l]`
-//! with stride `s`, dilation `d`, and zeros outside `x`: `t` rows above and `l` columns before it.
+//! `y[o, p, q] = bias[o] + sum of weight[o, c, i, j] * x[c, p s + i d - t, q s + j d - l]`
+//! over `c, i, j`, with stride `s`, dilation `d`, and zeros outside `x`: `t` rows above it and `l`
+//! columns before it.
 //!
 //! As in the field, this is a correlation: the kernel is not flipped. The kernel's extent is that
 //! of the weight.
 //!
 //! # Shape
-//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be bounded.
+//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be
+//! bounded.
 //! `weight`: `[out, channel / groups, kernel row, kernel column]`. `bias`, with [`Conv2d::bias`]:
 //! `[out]`. `y`: as `x` with `out` channels and
 //! `(extent + padding - d * (kernel - 1) - 1) / s + 1` rows and columns, rounded down. In each of
@@ -35,20 +37,15 @@
 //! ```
 
 use synfire_runtime::device::Target;
-use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Contract, FireError, Fusion, Kernel, KernelError, Metadata, Operator, PieceStage,
-    SpecError, Specs, Tolerance, Workspace,
+    Contract, Fusion, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
 use crate::device::on_device;
-use crate::host::Path;
-use crate::host::conv::{self, Conv, ConvWeights, conv2d_workspace_bytes};
-use crate::host::erased::Stages;
 use crate::host::window::ConvShape;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
-use crate::window::{self, Image, Motion};
+use crate::window::{self, Image, Motion, OnHost};
 
 /// A convolution with stride 1, without padding, dilation, groups and bias.
 #[must_use]
@@ -64,23 +61,9 @@ pub struct Conv2d {
     has_bias: bool,
 }
 
-window::setters!(Conv2d: stride, dilation, padding);
+window::setters!(Conv2d: stride, dilation, padding, groups, bias);
 
 impl Conv2d {
-    /// Sets how many groups of channels do not see each other.
-    #[must_use]
-    pub fn groups(mut self, groups: usize) -> Self {
-        self.groups = groups;
-        self
-    }
-
-    /// Adds the input `bias`.
-    #[must_use]
-    pub fn bias(mut self) -> Self {
-        self.has_bias = true;
-        self
-    }
-
     fn geometry(&self, inputs: &[Spec]) -> Result<(Image, ConvShape), SpecError> {
         let (x, weight) = (&inputs[0], &inputs[1]);
         let image = Image::of(x)?;
@@ -131,75 +114,8 @@ impl Operator for Conv2d {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: OnHost::new(self, specs))
-    }
-}
-
-struct OnHost {
-    shape: ConvShape,
-    path: Path,
-    cores: usize,
-    weight_is_constant: bool,
-    has_bias: bool,
-    /// There after `prepare`.
-    weights: Option<ConvWeights<f32>>,
-    stages: Stages,
-}
-
-impl OnHost {
-    fn new(operator: &Conv2d, specs: &Specs<'_>) -> Self {
-        let geometry = operator.geometry(specs.inputs);
-        let (_, shape) = geometry.expect("the shape rule accepted these inputs");
-        Self {
-            shape,
-            path: Path::best(),
-            cores: specs.cores,
-            weight_is_constant: specs.constant[1],
-            has_bias: operator.has_bias,
-            weights: None,
-            stages: Stages::default(),
-        }
-    }
-}
-
-impl Kernel for OnHost {
-    fn workspace(&self) -> Workspace {
-        Workspace {
-            kept_bytes: ConvWeights::<f32>::bytes(self.path, &self.shape),
-            scratch_bytes: conv2d_workspace_bytes::<f32>(&self.shape, self.path, self.cores),
-        }
-    }
-
-    fn prepare(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let mut weights = ConvWeights::empty(self.path, &self.shape);
-        if self.weight_is_constant {
-            weights.refill(firing.input(1).elements());
-        }
-        self.weights = Some(weights);
-        Ok(())
-    }
-
-    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let weights = self.weights.as_mut().expect("prepare comes before the first firing");
-        if !self.weight_is_constant {
-            weights.refill(firing.input(1).elements());
-        }
-        let bias = self.has_bias.then(|| firing.input(2));
-        let (x, mut y) = (firing.input(0), firing.output(0));
-        let batch = window::set_batch(&mut y, &x);
-        let call = Conv {
-            shape: ConvShape { batch, ..self.shape },
-            weights,
-            input: x.elements(),
-            bias: bias.map(|bias| bias.elements()),
-            epilogue: Some(&|piece, offset| self.stages.finish(piece, offset)),
-        };
-        conv::conv2d(&call, y.elements(), firing.scratch(), firing.crew());
-        Ok(())
-    }
-
-    fn absorb(&mut self, stages: Vec<Box<dyn PieceStage>>) {
-        self.stages.absorb(stages);
+        let (_, shape) = self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
+        on_device!(target, specs, host: OnHost::new(shape, specs))
     }
 }
 
@@ -264,15 +180,13 @@ fn by_definition(operator: Conv2d) -> Expect {
         let [filters, seen, tall, wide] = weight.extents[..] else { unreachable!("checked") };
         let padded_rows = rows + padding.top + padding.bottom;
         let padded_columns = columns + padding.left + padding.right;
-        let padded = Tensor::from_fn(
-            &[batch.unwrap_or(1), channels, padded_rows, padded_columns],
-            |at| {
+        let padded =
+            Tensor::from_fn(&[batch.unwrap_or(1), channels, padded_rows, padded_columns], |at| {
                 let row = at[2].checked_sub(padding.top).filter(|&row| row < rows);
                 let column = at[3].checked_sub(padding.left).filter(|&column| column < columns);
                 let (Some(row), Some(column)) = (row, column) else { return 0.0 };
                 x.data[((at[0] * channels + at[1]) * rows + row) * columns + column]
-            },
-        );
+            });
         let places = |whole: usize, span: usize, stride: usize| (whole - span) / stride + 1;
         let height = places(padded_rows, dilation[0] * (tall - 1) + 1, stride[0]);
         let width = places(padded_columns, dilation[1] * (wide - 1) + 1, stride[1]);

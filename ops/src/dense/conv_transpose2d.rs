@@ -5,7 +5,8 @@
 //! It enlarges by the stride what [`conv2d`](super::conv2d) with the same window shrinks.
 //!
 //! # Shape
-//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be bounded.
+//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be
+//! bounded.
 //! `weight`: `[channel, out / groups, kernel row, kernel column]`. `bias`, with
 //! [`ConvTranspose2d::bias`]: `[out]`. `y`: as `x` with `out` channels and
 //! `(extent - 1) * s + d * (kernel - 1) + 1 - padding + output padding` rows and columns.
@@ -35,21 +36,15 @@
 //! ```
 
 use synfire_runtime::device::Target;
-use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Contract, FireError, Fusion, Kernel, KernelError, Metadata, Operator, PieceStage, SpecError,
-    Specs, Tolerance, Workspace,
+    Contract, Fusion, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
 use crate::device::on_device;
-use crate::host::Path;
-use crate::host::conv_transpose::{self, ConvTranspose, conv_transpose2d_workspace_bytes};
-use crate::host::erased::Stages;
-use crate::host::phase::ConvTransposeWeights;
 use crate::host::window::{ConvTransposeShape, Padding};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
-use crate::window::{self, Image, Motion, Pair};
+use crate::window::{self, Image, Motion, OnHost, Pair};
 
 /// A transposed convolution with stride 1, without padding, dilation, groups and bias.
 #[must_use]
@@ -67,7 +62,7 @@ pub struct ConvTranspose2d {
     has_bias: bool,
 }
 
-window::setters!(ConvTranspose2d: stride, dilation, padding);
+window::setters!(ConvTranspose2d: stride, dilation, padding, groups, bias);
 
 impl ConvTranspose2d {
     /// Sets how many rows and columns the output has more at its end: which of the sizes that a
@@ -75,20 +70,6 @@ impl ConvTranspose2d {
     #[must_use]
     pub fn output_padding(mut self, output_padding: impl Into<Pair>) -> Self {
         self.output_padding = output_padding.into().0;
-        self
-    }
-
-    /// Sets how many groups of channels do not see each other.
-    #[must_use]
-    pub fn groups(mut self, groups: usize) -> Self {
-        self.groups = groups;
-        self
-    }
-
-    /// Adds the input `bias`.
-    #[must_use]
-    pub fn bias(mut self) -> Self {
-        self.has_bias = true;
         self
     }
 
@@ -168,76 +149,8 @@ impl Operator for ConvTranspose2d {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: OnHost::new(self, specs))
-    }
-}
-
-struct OnHost {
-    shape: ConvTransposeShape,
-    path: Path,
-    cores: usize,
-    weight_is_constant: bool,
-    has_bias: bool,
-    /// There after `prepare`.
-    weights: Option<ConvTransposeWeights<f32>>,
-    stages: Stages,
-}
-
-impl OnHost {
-    fn new(operator: &ConvTranspose2d, specs: &Specs<'_>) -> Self {
-        let geometry = operator.geometry(specs.inputs);
-        let (_, shape) = geometry.expect("the shape rule accepted these inputs");
-        Self {
-            shape,
-            path: Path::best(),
-            cores: specs.cores,
-            weight_is_constant: specs.constant[1],
-            has_bias: operator.has_bias,
-            weights: None,
-            stages: Stages::default(),
-        }
-    }
-}
-
-impl Kernel for OnHost {
-    fn workspace(&self) -> Workspace {
-        let (shape, path, cores) = (&self.shape, self.path, self.cores);
-        Workspace {
-            kept_bytes: ConvTransposeWeights::<f32>::bytes(path, shape),
-            scratch_bytes: conv_transpose2d_workspace_bytes::<f32>(shape, path, cores),
-        }
-    }
-
-    fn prepare(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let mut weights = ConvTransposeWeights::empty(self.path, &self.shape);
-        if self.weight_is_constant {
-            weights.refill(firing.input(1).elements());
-        }
-        self.weights = Some(weights);
-        Ok(())
-    }
-
-    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let weights = self.weights.as_mut().expect("prepare comes before the first firing");
-        if !self.weight_is_constant {
-            weights.refill(firing.input(1).elements());
-        }
-        let bias = self.has_bias.then(|| firing.input(2));
-        let (x, mut y) = (firing.input(0), firing.output(0));
-        let batch = window::set_batch(&mut y, &x);
-        let call = ConvTranspose {
-            shape: ConvTransposeShape { batch, ..self.shape },
-            weights,
-            input: x.elements(),
-            bias: bias.map(|bias| bias.elements()),
-            epilogue: Some(&|piece, offset| self.stages.finish(piece, offset)),
-        };
-        conv_transpose::conv_transpose2d(&call, y.elements(), firing.scratch(), firing.crew());
-        Ok(())
-    }
-
-    fn absorb(&mut self, stages: Vec<Box<dyn PieceStage>>) {
-        self.stages.absorb(stages);
+        let (_, shape) = self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
+        on_device!(target, specs, host: OnHost::new(shape, specs))
     }
 }
 
@@ -302,7 +215,9 @@ fn by_definition(operator: ConvTranspose2d) -> Expect {
         let [_, seen, tall, wide] = weight.extents[..] else { unreachable!("checked") };
         let (filters, items) = (seen * operator.groups, batch.unwrap_or(1));
         let whole = |axis: usize, extent: usize, kernel: usize| {
-            (extent - 1) * stride[axis] + dilation[axis] * (kernel - 1) + 1
+            (extent - 1) * stride[axis]
+                + dilation[axis] * (kernel - 1)
+                + 1
                 + operator.output_padding[axis]
         };
         let (height, width) = (whole(0, rows, tall), whole(1, columns, wide));

@@ -121,3 +121,35 @@ pub fn wgpu_adapters() -> Vec<AdapterInfo> {
 pub fn open_wgpu(name: &str, adapter: usize) -> Result<Arc<dyn Accelerator>, String> {
     backend::open(name, adapter)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_adapter_that_is_not_there_is_an_error() {
+        let error = open_wgpu("wgpu:9", usize::MAX).expect_err("no machine has that many");
+        assert!(!error.is_empty());
+    }
+
+    #[test]
+    fn two_devices_over_one_adapter_are_apart() {
+        if wgpu_adapters().is_empty() {
+            return;
+        }
+        let [a, b] = ["wgpu:0", "wgpu:1"].map(|name| open_wgpu(name, 0).expect("it was listed"));
+        let [of_a, of_b] = [&a, &b].map(|device| device.allocate(9).expect("nine bytes"));
+        a.upload(&[1; 9], &of_a).expect("its own buffer");
+        b.upload(&[2; 5], &of_b).expect("its own buffer");
+        let mut found = [9; 7];
+        b.download(&of_b, &mut found).expect("its own buffer");
+        assert_eq!(found, [2, 2, 2, 2, 2, 0, 0]);
+        a.download(&of_a, &mut found).expect("its own buffer");
+        assert_eq!(found, [1; 7]);
+        let error = a.download(&of_b, &mut found).expect_err("the buffer is another's");
+        assert_eq!(error, "wgpu:0: a buffer of another device");
+        let error = a.upload(&[0; 10], &of_a).expect_err("a byte too many");
+        assert_eq!(error, "wgpu:0: 10 bytes for a buffer of 9");
+        assert!(a.allocate(1 << 50).expect_err("no such buffer").contains("the device's largest"));
+    }
+}

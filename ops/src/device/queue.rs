@@ -124,10 +124,10 @@ impl<R: Runtime> Queue<R> {
     /// When the device has no buffer of that size.
     pub(super) fn allocate(&self, bytes: usize) -> Result<Region, String> {
         let most = self.buffer_bytes_max;
-        let whole = bytes.max(1).next_multiple_of(VIEW_ALIGNMENT);
-        if whole > most {
+        if bytes > most {
             return Err(format!("a buffer of {bytes} bytes: the device's largest has {most}"));
         }
+        let whole = bytes.max(1).next_multiple_of(VIEW_ALIGNMENT).min(most);
         let handle = caught(|| self.client.empty(whole))?;
         // A refused allocation is silent until somebody looks for it.
         caught(|| self.client.get_resource(handle.clone()).map(drop))?.map_err(brief)?;

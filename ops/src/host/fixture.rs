@@ -52,7 +52,8 @@ pub(crate) fn same_for_all_crews<T: Element + std::fmt::Debug>(
         assert!(seen.lock().expect("no panic").iter().all(|n| *n == 1), "each element once");
         assert!(output.iter().all(|x| *x == T::ZERO), "the epilogue's values stay");
         let finished = finished.into_inner().expect("no panic");
-        let same = bytemuck::cast_slice::<T, u8>(&finished) == bytemuck::cast_slice(&expect);
+        let [finished, expect] = [&finished, &expect].map(|all| bytemuck::cast_slice::<T, u8>(all));
+        let same = finished == expect;
         assert!(same, "crew of {size} gives the same bits");
     }
     expect

@@ -116,17 +116,14 @@ impl<T: Element> PackedMatrix<T> {
     }
 
     /// Bytes of such an operand.
-    #[must_use]
     pub fn bytes(path: Path, side: Side, [outer, inner]: [usize; 2]) -> usize {
-        let width = panel_width::<T>(path, side);
-        outer.next_multiple_of(width) * inner * size_of::<T>() + LINE_BYTES
+        outer.next_multiple_of(panel_width::<T>(path, side)) * inner * size_of::<T>() + LINE_BYTES
     }
 
     /// Sets every element; `element(outer, inner)` gives it. Does not allocate.
     pub fn fill(&mut self, element: impl Fn(usize, usize) -> T) {
         let width = panel_width::<T>(self.path, self.side);
-        let (outer, start) = (self.outer, self.start());
-        let mut at = start;
+        let (outer, mut at) = (self.outer, self.start());
         for block in inner_blocks(self.inner) {
             for first in (0..outer).step_by(width) {
                 let valid = width.min(outer - first);
@@ -287,9 +284,8 @@ impl<'a, T: Element> Job<T> for PackLeft<'a, T> {
         if part.column_stride == 1 {
             let row_stride = left_row_stride(inner);
             for row in 0..rows {
-                let start = row * part.row_stride;
-                let to = &mut room[row * row_stride..row * row_stride + inner];
-                to.copy_from_slice(&part.data[start..start + inner]);
+                let to = &mut room[row * row_stride..][..inner];
+                to.copy_from_slice(&part.data[row * part.row_stride..][..inner]);
             }
             return LeftPanel { data: room, row_stride, inner_stride: 1 };
         }

@@ -10,7 +10,7 @@
 //!
 //! # Numerics
 //! Exact: bytes are moved. An index outside `0..n`, negative ones too, fails the firing. As
-//! PyTorch's `gather`.
+//! PyTorch's `gather`. An accelerator cannot fail for one index: it gives zero there.
 //!
 //! # Example
 //! ```

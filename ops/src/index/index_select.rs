@@ -9,7 +9,8 @@
 //!
 //! # Numerics
 //! Exact: bytes are moved, a slice is one `memcpy`. An index outside `0..n`, negative ones too,
-//! fails the firing. As PyTorch's `index_select`.
+//! fails the firing. As PyTorch's `index_select`. An accelerator cannot fail for one index: it
+//! gives zeros there.
 //!
 //! # Example
 //! ```

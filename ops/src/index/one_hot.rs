@@ -9,7 +9,8 @@
 //!
 //! # Numerics
 //! Exact. An index outside `0..classes`, negative ones too, fails the firing. As PyTorch's
-//! `one_hot`, but for the element type.
+//! `one_hot`, but for the element type. An accelerator cannot fail for one index: it gives zeros
+//! there.
 //!
 //! # Example
 //! ```

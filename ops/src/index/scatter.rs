@@ -17,7 +17,8 @@
 //! # Numerics
 //! Add: in ascending order of the source's index, one rounding each; integers wrap. Max: +0 exceeds
 //! -0 and a NaN gives NaN, so the order does not matter. An index outside `0..n`, negative ones
-//! too, fails the firing. As PyTorch's `scatter_reduce` with the input included.
+//! too, fails the firing. As PyTorch's `scatter_reduce` with the input included. An accelerator
+//! cannot fail for one index: it leaves that element out.
 //!
 //! # Example
 //! ```

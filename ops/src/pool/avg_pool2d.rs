@@ -3,7 +3,8 @@
 //! them.
 //!
 //! # Shape
-//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be bounded.
+//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be
+//! bounded.
 //! `y`: the same with `(extent + padding - kernel) / s + 1` rows and columns, rounded as
 //! [`Rounding`] says. The padding of a side is at most half of the kernel.
 //!

@@ -2,7 +2,8 @@
 //! with stride `s` and dilation `d`; pixels outside `x` count as `-inf`.
 //!
 //! # Shape
-//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be bounded.
+//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be
+//! bounded.
 //! `y`: the same with `(extent + padding - d * (kernel - 1) - 1) / s + 1` rows and columns, rounded
 //! as [`Rounding`] says. The padding of a side is at most half of `d * (kernel - 1) + 1`.
 //!
@@ -131,7 +132,8 @@ pub fn samples() -> Vec<Sample> {
     let all = || max_pool2d([3, 2]).stride([2, 3]).dilation([2, 3]).padding([1, 2, 0, 2]);
     let up = |operator: MaxPool2d| operator.rounding(Rounding::Ceiling);
     let (nan, down) = (f32::NAN, f32::NEG_INFINITY);
-    let special = Value::new(&[1, 2, 6], &[nan, 9.0, down, down, 1.0, 2.0, 3.0, 4.0, down, down, 5.0, nan]);
+    let special =
+        Value::new(&[1, 2, 6], &[nan, 9.0, down, down, 1.0, 2.0, 3.0, 4.0, down, down, 5.0, nan]);
     let literal = Tensor::new(&[1, 1, 3], vec![f64::NAN, f64::NEG_INFINITY, f64::NAN]);
     let bounded = vec![bounded_first(Element::F32, 5, &[3, 7, 9])];
     let wide = vec![Spec::new(Element::F64, [1, 4, 4])];

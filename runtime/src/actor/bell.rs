@@ -38,6 +38,10 @@ mod parking {
             }
             *token = false;
         }
+        /// A model has no time: only an unpark ends it.
+        pub(crate) fn park_timeout(&self, _time: std::time::Duration) {
+            self.park();
+        }
     }
     impl Unparker {
         pub(crate) fn unpark(&self) {
@@ -103,7 +107,6 @@ impl Sleeper {
     }
 
     /// [`Sleeper::sleep_unless`] with a bound on the time parked.
-    #[cfg(not(loom))]
     pub(crate) fn sleep_unless_for(
         &self,
         time: std::time::Duration,
@@ -149,6 +152,53 @@ mod model {
                 sleeper.sleep_unless(|| news.load(Ordering::Acquire) == 1);
             }
             writer.join().expect("the writer panicked");
+        });
+    }
+
+    /// The whole hand-over: tokens one way, credits the other, either side parking at will, and
+    /// the end of the stream.
+    #[test]
+    fn a_writer_and_a_reader_that_park_pass_every_token_and_the_end() {
+        use crate::actor::ring::Ring;
+        use crate::token::{Stamp, State, Token};
+        const TOKENS: u64 = 2;
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(|| {
+            let ring = Arc::new(Ring::new(1, 0, &[0]));
+            let (writing, reading) = (Sleeper::new(), Sleeper::new());
+            let (writer_bell, reader_bell) = (writing.bell(), reading.bell());
+            let reader = {
+                let ring = ring.clone();
+                thread::spawn(move || {
+                    for head in 0..TOKENS {
+                        while !ring.is_published(head) {
+                            reading.sleep_unless(|| ring.is_published(head));
+                        }
+                        assert_eq!(ring.slots()[0].read().stamp.sequence, head);
+                        ring.release(0, head + 1);
+                        writer_bell.ring();
+                    }
+                    while ring.closed_at().is_none() {
+                        reading.sleep_unless(|| ring.closed_at().is_some());
+                    }
+                    assert_eq!(ring.closed_at(), Some(TOKENS));
+                    assert!(!ring.is_published(TOKENS));
+                })
+            };
+            for tail in 0..TOKENS {
+                let has_room = || tail < ring.oldest_head() + ring.capacity();
+                while !has_room() {
+                    writing.sleep_unless(has_room);
+                }
+                let stamp = Stamp { sequence: tail, ..Stamp::default() };
+                ring.slots()[0].write(Token::new(stamp, State::VALUE));
+                ring.publish(tail);
+                reader_bell.ring();
+            }
+            ring.close(TOKENS);
+            reader_bell.ring();
+            reader.join().expect("the reader panicked");
         });
     }
 

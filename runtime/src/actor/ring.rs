@@ -190,7 +190,11 @@ mod model {
 
     /// Writes `count` tokens through a ring of `capacity`; each reader must see all, in order.
     fn every_reader_sees_every_token(capacity: usize, count: u64, readers: usize) {
-        loom::model(move || {
+        let mut builder = loom::model::Builder::new();
+        // Three threads that yield to each other: all interleavings of up to two preemptions.
+        builder.preemption_bound = (readers > 1).then_some(2);
+        builder.max_branches = 100_000;
+        builder.check(move || {
             let ring = Arc::new(Ring::new(capacity, 0, &vec![0; readers]));
             let threads: Vec<_> = (0..readers)
                 .map(|reader| {

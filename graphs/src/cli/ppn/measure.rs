@@ -6,7 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use miette::{IntoDiagnostic, Result, bail};
 use synfire_runtime::launch::{Options, launch};
-use synfire_runtime::observe::Report;
+use synfire_runtime::observe::{Allocations, Report, Sampling};
 use synfire_runtime::plan::Plan;
 use synfire_runtime::run::{FeedError, Outlet, OutletError, Run, TimedFiring};
 use synfire_runtime::value::Value;
@@ -131,6 +131,35 @@ pub(super) fn in_flight(
         report: report.into_diagnostic()?,
         trace,
     })
+}
+
+/// The largest number of bytes that a run holds from launch to end, without observation: what the
+/// plan foretells.
+pub(super) fn peak_bytes(
+    plan: &Plan,
+    options: &Options,
+    clouds: &[Value],
+    allocations: &Allocations,
+) -> Result<u64> {
+    let options = Options { sampling: Sampling::OFF, ..options.clone() };
+    let idle = allocations.live_bytes();
+    allocations.reset_peak();
+    let mut run = launch(plan, &options).into_diagnostic()?;
+    let mut feed = run.feed("cloud").expect("the model has this feed");
+    let mut outlets = outlets(&mut run);
+    for cloud in clouds.iter().take(3) {
+        if feed.send(cloud, LONG).is_err() {
+            break;
+        }
+        for outlet in &mut outlets {
+            outlet.wait(LONG).into_diagnostic()?;
+            outlet.try_read(|_, _| ()).into_diagnostic()?.1.into_diagnostic()?;
+        }
+    }
+    let peak = allocations.peak_bytes();
+    drop((feed, outlets));
+    run.finish(LONG).into_diagnostic()?;
+    Ok(peak - idle)
 }
 
 fn outlets(run: &mut Run) -> [Outlet; 2] {
