@@ -112,22 +112,20 @@ fn feeding_faster_than_the_graph_is_answered_with_full() {
         let control = Control::new();
         control.start("run", &line(0), Restart::Never).await;
         // Nobody reads: registers fill, then the queue.
-        let mut answers = control.flood("run", 0..OFFERS_MAX as i64 + 100);
-        let last = answers.pop().expect("there is one").await.expect("no panic");
-        let error = last.expect_err("there is no room");
+        let fed = 0..OFFERS_MAX as i64 + 100;
+        let flood = control.flood("run", fed.clone());
         assert_eq!(
-            error.to_string(),
+            flood.refusal().await.to_string(),
             "feed in of run run: the graph has no room for another token now"
         );
         let reader = control.read("run", Answers::AtOnce).await;
-        let mut taken = Vec::new();
-        for (number, answer) in answers.into_iter().enumerate() {
-            match answer.await.expect("no panic") {
-                Ok(()) => taken.push(3 * number as i64),
-                Err(ControlError::Feed { error, .. }) => assert_eq!(error, FeedError::Full),
-                Err(error) => panic!("{error}"),
-            }
-        }
+        let answers = flood.wait(|answers| answers.len() == fed.clone().count()).await;
+        let is_taken = |(number, answer): (i64, Result<(), ControlError>)| match answer {
+            Ok(()) => Some(3 * number),
+            Err(ControlError::Feed { error: FeedError::Full, .. }) => None,
+            Err(error) => panic!("{error}"),
+        };
+        let taken: Vec<i64> = answers.into_iter().filter_map(is_taken).collect();
         assert!(taken.len() >= OFFERS_MAX, "{} were taken", taken.len());
         control.stop("run", LONG).await.expect("it drains");
         assert_eq!(numbers(&reader).await, taken);
@@ -148,11 +146,10 @@ fn a_failed_run_is_restarted_and_what_was_offered_carries_over() {
         let reader = control.read("run", Answers::AtOnce).await;
         // The kernel holds 13 and its register; the others fill.
         control.feed_all("run", 10..13 + slots).await;
-        let answers = control.flood("run", 13 + slots..13 + slots + OFFERS_MAX as i64);
+        let flood = control.flood("run", 13 + slots..13 + slots + OFFERS_MAX as i64);
         release.send(()).expect("the kernel waits");
-        for answer in answers {
-            answer.await.expect("no panic").expect("it is fed before or after the restart");
-        }
+        let answers = flood.wait(|answers| answers.len() == OFFERS_MAX).await;
+        assert!(answers.values().all(Result::is_ok), "fed after the restart: {answers:?}");
         let status = control.wait("run", |status| status.restarts == 1).await;
         assert!(!status.state.is_over());
         control.feed_all("run", [1, 2]).await;
@@ -324,9 +321,7 @@ fn a_system_that_is_dropped_leaves_no_thread() {
         }
         let _reader = control.read("leaving", Answers::Never).await;
         for name in ["leaving", "unread"] {
-            let last = control.flood(name, 0..OFFERS_MAX as i64 + 100).pop();
-            let last = last.expect("there is one").await.expect("no panic");
-            last.expect_err("registers and queue are full");
+            control.flood(name, 0..OFFERS_MAX as i64 + 100).refusal().await;
         }
     });
     assert!(Arc::strong_count(&plan) > 1, "the keepers have the plan");

@@ -293,3 +293,31 @@ fn a_failed_firing_stops_the_run_by_default() {
     let error = run.finish(LONG).expect_err("the failure is told");
     assert!(matches!(&error, RunError::Failed(failure) if failure.node == "bad"), "{error}");
 }
+
+#[test]
+fn a_probe_shows_the_latest_token_and_changes_nothing() {
+    let graph = graph(|draft, x| {
+        let y = draft.apply_named("inner", affine(4), &[x]);
+        let z = draft.apply(affine(1), &[y]);
+        draft.outlet("out", z);
+    });
+    let limits = Limits { probes: vec!["inner:y".to_owned()], ..Limits::default() };
+    let plan = planned(&graph, 1, &[], &limits);
+    let mut run = launch(&plan, &Options::default()).expect("the plan launches");
+    let probe = run.probe("inner:y").expect("the stream was named");
+    assert!(run.probe("affine:y").is_none(), "only named streams can be probed");
+    assert!(probe.latest().is_none(), "nothing has been fed");
+    let mut feed = run.feed("in").expect("there is a feed");
+    let mut outlet = run.outlet("out").expect("there is an outlet");
+    for value in 0..5_i64 {
+        feed.send(&Value::new(&[1], &[value]), LONG).expect("room in time");
+        let output = outlet.receive(LONG).expect("a token comes out");
+        let found = output.value.expect("no failure").expect("a value").elements::<i64>()[0];
+        assert_eq!(found, 3 * (3 * value + 4) + 1);
+        let seen = probe.latest().expect("the inner stream was written");
+        assert_eq!(seen.value.expect("a value").elements::<i64>(), [3 * value + 4]);
+        assert_eq!(seen.stamp.sequence, value as u64);
+    }
+    assert_eq!(probe.counts(), (5, 0));
+    run.drain(LONG).expect("the run ends well");
+}

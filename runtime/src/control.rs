@@ -20,7 +20,7 @@
 //! * [`RUNS_MAX`] runs by name. At the bound, runs that have ended are forgotten; when all live,
 //!   [`Start`] is refused.
 //! * [`OFFERS_MAX`] values wait for each feed; at the bound [`Feed`] is answered with
-//!   [`FeedError::Full`](crate::run::FeedError::Full) at once.
+//!   [`FeedError::Full`] at once.
 //! * [`DELIVERIES_OPEN_MAX`] deliveries of an outlet are on their way to its subscriber. A credit
 //!   comes back when the subscriber has *answered* a delivery, so a slow one fills the registers,
 //!   then the graph, then the feeds, and nothing is lost.
@@ -108,7 +108,7 @@ struct Kept {
     outlets: Vec<String>,
     offers: BTreeMap<String, Sender<Offer>>,
     record: Arc<Mutex<Record>>,
-    /// Whether its keeper may still want something: hanging up tells it to abort.
+    /// Hanging up tells the keeper to abort.
     commands: Option<Sender<Command>>,
     keeper: Option<JoinHandle<()>>,
 }

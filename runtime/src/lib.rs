@@ -3,6 +3,9 @@
 //! The way through is `define -> check -> place -> plan -> launch -> observe`; each step takes the
 //! value of the one before and returns a new type, so no step can be skipped.
 
+#[cfg(panic = "abort")]
+compile_error!("a failing kernel must not end the process: build with panic = \"unwind\"");
+
 pub mod spec; // element types, dimensions
 pub mod token; // stamps and states
 pub mod value; // owned payloads

@@ -5,6 +5,7 @@
 //! is timed, and none at all when sampling is off. Observing never changes results.
 
 mod report; // tables, JSON
+mod probe; // the latest token of a stream
 mod allocations; // what was really taken
 pub(crate) mod trace; // Chrome and Perfetto trace files
 
@@ -19,6 +20,8 @@ use crate::clock::Clock;
 use crate::token::State;
 
 pub use allocations::Allocations;
+pub(crate) use probe::Mailbox;
+pub use probe::{Probe, Seen};
 pub use report::{ActorReport, LaneReport, LinkReport, Report};
 
 /// How closely to look.

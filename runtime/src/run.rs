@@ -25,7 +25,7 @@ use crate::actor::lane::{Lane, Polled, panic_text};
 use crate::clock::Clock;
 use crate::fault::{Code, Fault, Faults, Stage};
 use crate::launch::{Assembly, Options};
-use crate::observe::{LaneMeter, LinkMeter, Report, trace};
+use crate::observe::{LaneMeter, LinkMeter, Mailbox, Probe, Report, trace};
 use crate::plan::{Plan, PlanData};
 
 pub use feed::{Feed, FeedError};
@@ -219,6 +219,7 @@ pub struct Run {
     meters: Vec<Arc<LaneMeter>>,
     feeds: BTreeMap<String, Feed>,
     outlets: BTreeMap<String, Outlet>,
+    mailboxes: BTreeMap<String, Arc<Mailbox>>,
     shared: Arc<Shared>,
     data: Arc<PlanData>,
 }
@@ -230,7 +231,7 @@ impl Run {
         plan: &Plan,
         options: &Options,
     ) -> Result<Self, Faults> {
-        let Assembly { lanes, feeds, outlets, shared } = assembly;
+        let Assembly { lanes, feeds, outlets, mailboxes, shared } = assembly;
         let data = Arc::new(plan.data.clone());
         let (sender, ended) = bounded(lanes.len());
         let meters = lanes.iter().map(|(lane, _)| lane.meter.clone()).collect();
@@ -246,9 +247,11 @@ impl Run {
             meters,
             feeds,
             outlets,
+            mailboxes,
             shared,
             data,
         };
+        tracing::info!(lanes = lanes.len(), fingerprint = run.data.fingerprint, "launched");
         for (index, (lane, sleeper)) in lanes.into_iter().enumerate() {
             let device = run.data.lanes[index].device as usize;
             let pin = match plan.placed.devices.device(device) {
@@ -278,6 +281,12 @@ impl Run {
     /// Takes the outlet of a path; none when there is no such outlet or it was taken.
     pub fn outlet(&mut self, path: &str) -> Option<Outlet> {
         self.outlets.remove(path)
+    }
+
+    /// The probe of a stream, `node path:port`; none unless the plan's limits named it.
+    #[must_use]
+    pub fn probe(&self, stream: &str) -> Option<Probe> {
+        self.mailboxes.get(stream).cloned().map(Probe)
     }
 
     /// What happened so far.
@@ -382,6 +391,7 @@ impl Run {
             return Err(RunError::Lane(text));
         }
         let report = self.report();
+        tracing::info!(failures = report.failure_count, "the run ended");
         match report.failures.first() {
             Some(first) if self.shared.policy == FaultPolicy::Stop => {
                 Err(RunError::Failed(first.clone()))

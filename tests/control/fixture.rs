@@ -1,7 +1,7 @@
 //! A supervisor with short calls, and a subscriber that keeps what it gets.
 
-use std::cell::Cell;
-use std::fmt::Debug;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::{Future, pending, poll_fn};
 use std::ops::Range;
 use std::rc::Rc;
@@ -148,16 +148,16 @@ impl Control {
     }
 
     /// Feeds all at once, without waiting for an answer.
-    pub(crate) fn flood(
-        &self,
-        name: &'static str,
-        numbers: Range<i64>,
-    ) -> Vec<impl Future<Output = Result<Result<(), ControlError>, impl Debug>>> {
-        let feed = |number| {
-            let control = self.clone();
-            actix::spawn(async move { control.feed(name, "in", number).await })
-        };
-        numbers.map(feed).collect()
+    pub(crate) fn flood(&self, name: &'static str, numbers: Range<i64>) -> Flood {
+        let flood = Flood(Rc::default());
+        for number in numbers {
+            let (control, answers) = (self.clone(), flood.0.clone());
+            actix::spawn(async move {
+                let answer = control.feed(name, "in", number).await;
+                answers.borrow_mut().insert(number, answer);
+            });
+        }
+        flood
     }
 
     pub(crate) async fn subscribe(
@@ -194,6 +194,27 @@ impl Control {
                 return status;
             }
         }
+    }
+}
+
+/// The answers so far to numbers that were fed at once.
+pub(crate) struct Flood(Rc<RefCell<Answered>>);
+
+type Answered = BTreeMap<i64, Result<(), ControlError>>;
+
+impl Flood {
+    /// Lets others have their turn until the answers are as wanted.
+    pub(crate) async fn wait(&self, wanted: impl Fn(&Answered) -> bool) -> Answered {
+        while !wanted(&self.0.borrow()) {
+            pass(1).await;
+        }
+        self.0.borrow().clone()
+    }
+
+    /// Waits until one is refused; which one depends on when the run took others.
+    pub(crate) async fn refusal(&self) -> ControlError {
+        let answers = self.wait(|answers| answers.values().any(Result::is_err)).await;
+        answers.into_values().find_map(Result::err).expect("one was refused")
     }
 }
 

@@ -28,7 +28,7 @@ use super::register::{Block, Port};
 use super::ring::Ring;
 use crate::crew::Crew;
 use crate::firing::{Firing, InPlace};
-use crate::observe::{LaneMeter, Tracer};
+use crate::observe::{LaneMeter, Mailbox, Tracer};
 use crate::operator::{FireError, Kernel, PieceStage};
 use crate::run::Shared;
 use crate::token::{Stamp, State, Token};
@@ -55,6 +55,8 @@ pub(crate) struct Actor {
     pub(crate) written: Vec<u32>,
     /// Outputs that are read behind a delay (rule 4).
     pub(crate) held: Vec<u32>,
+    /// Outputs that somebody looks at.
+    pub(crate) probed: Vec<(u32, Arc<Mailbox>)>,
     pub(crate) is_source: bool,
     pub(crate) is_switch: bool,
     /// Whether its kernel looks at the states of its inputs: a clean line has none to show.
@@ -401,6 +403,7 @@ impl Lane {
         if own.is_source {
             line.stamp = own.outputs.first().map_or(line.stamp, |port| port.stamp(0));
         }
+        own.show(line.stamp, State::VALUE);
         if own.is_switch {
             self.sully(at);
         }
@@ -428,6 +431,7 @@ impl Lane {
             return true;
         }
         self.meter.skipped(actor, state);
+        own.show(self.line.stamp, state);
         if state.cause().is_some() {
             own.hold();
         }
@@ -458,6 +462,7 @@ impl Lane {
         let stamp = self.line.stamp;
         let cause = self.shared.failed(own.index, own.firings, stamp.sequence, error.to_string());
         own.begin(stamp, State::poison(cause));
+        own.show(stamp, State::poison(cause));
         own.hold();
         self.meter.failed(actor);
     }
@@ -575,6 +580,16 @@ impl Actor {
     fn begin_clean(&self, stamp: Stamp) {
         for &output in &self.written {
             self.outputs[output as usize].begin(stamp, State::VALUE);
+        }
+    }
+
+    /// Lets those who look at the outputs see them; a null of a switch shows in the token.
+    #[inline]
+    fn show(&self, stamp: Stamp, state: State) {
+        for (output, mailbox) in &self.probed {
+            let port = &self.outputs[*output as usize];
+            let state = if self.is_switch { port.state(0) } else { state };
+            mailbox.leave(port, stamp, state);
         }
     }
 

@@ -266,6 +266,19 @@ impl Port {
         if self.varies { self.extents(token).elements() * self.element.bytes() } else { self.bytes }
     }
 
+    /// Copies the payload of the slot at the cursor, by its actual extents; the writer calls it.
+    /// Gives the number of bytes: none on an accelerator.
+    pub(crate) fn copy_out(&self, to: &mut [u8]) -> usize {
+        if self.start.is_null() {
+            return 0;
+        }
+        let bytes = self.payload_bytes(0);
+        // SAFETY: the lane that calls this has just written the slot and has not moved on.
+        let payload = unsafe { self.payload(0) };
+        to[..bytes].copy_from_slice(&payload[..bytes]);
+        bytes
+    }
+
     /// Copies the payload and extents of the slots before the cursor into the current ones, so that
     /// a reader behind a delay finds the last good value. On an accelerator nothing is copied.
     pub(crate) fn repeat_last(&self) {
@@ -305,7 +318,7 @@ impl Port {
                 self.bytes > 0 && other.bytes > 0 && self.at == other.at
             }
             (Payload::Accelerator { buffers: a }, Payload::Accelerator { buffers: b }) => {
-                Arc::ptr_eq(&a[self.index(0)], &b[other.index(0)])
+                self.bytes > 0 && Arc::ptr_eq(&a[self.index(0)], &b[other.index(0)])
             }
             _ => false,
         }

@@ -188,29 +188,23 @@ mod model {
         token
     }
 
-    /// Writes `count` tokens through a ring of `capacity`; each reader must see all, in order.
-    fn every_reader_sees_every_token(capacity: usize, count: u64, readers: usize) {
-        let mut builder = loom::model::Builder::new();
-        // Three threads that yield to each other: all interleavings of up to two preemptions.
-        builder.preemption_bound = (readers > 1).then_some(2);
-        builder.max_branches = 100_000;
-        builder.check(move || {
-            let ring = Arc::new(Ring::new(capacity, 0, &vec![0; readers]));
-            let threads: Vec<_> = (0..readers)
-                .map(|reader| {
-                    let ring = ring.clone();
-                    thread::spawn(move || {
-                        for head in 0..count {
-                            while !ring.is_published(head) {
-                                thread::yield_now();
-                            }
-                            let slot = &ring.slots()[(head % ring.capacity()) as usize];
-                            assert_eq!(slot.read().stamp.sequence, head);
-                            ring.release(reader, head + 1);
+    /// Writes `count` tokens through a ring of `capacity`; the reader must see all, in order.
+    fn the_reader_sees_every_token(capacity: usize, count: u64) {
+        loom::model(move || {
+            let ring = Arc::new(Ring::new(capacity, 0, &[0]));
+            let reader = {
+                let ring = ring.clone();
+                thread::spawn(move || {
+                    for head in 0..count {
+                        while !ring.is_published(head) {
+                            thread::yield_now();
                         }
-                    })
+                        let slot = &ring.slots()[(head % ring.capacity()) as usize];
+                        assert_eq!(slot.read().stamp.sequence, head);
+                        ring.release(0, head + 1);
+                    }
                 })
-                .collect();
+            };
             for tail in 0..count {
                 while tail - ring.oldest_head() >= ring.capacity() {
                     thread::yield_now();
@@ -219,21 +213,39 @@ mod model {
                 ring.publish(tail);
             }
             ring.close(count);
-            for thread in threads {
-                thread.join().expect("a reader panicked");
-            }
+            reader.join().expect("the reader panicked");
         });
     }
 
     #[test]
     fn one_reader_sees_every_token_in_order() {
-        every_reader_sees_every_token(1, 3, 1);
-        every_reader_sees_every_token(2, 3, 1);
+        the_reader_sees_every_token(1, 3);
+        the_reader_sees_every_token(2, 3);
     }
 
     #[test]
     fn the_slowest_of_two_readers_holds_the_credit() {
-        every_reader_sees_every_token(1, 2, 2);
+        // Nobody waits here: spinning threads of three have too many interleavings.
+        loom::model(|| {
+            let ring = Arc::new(Ring::new(1, 1, &[1, 1]));
+            let readers: Vec<_> = (0..2)
+                .map(|reader| {
+                    let ring = ring.clone();
+                    thread::spawn(move || {
+                        assert!(ring.is_published(0));
+                        assert_eq!(ring.slots()[0].read().stamp.sequence, 0);
+                        ring.release(reader, 1);
+                    })
+                })
+                .collect();
+            if ring.oldest_head() == 1 {
+                ring.slots()[0].write(numbered(1));
+                ring.publish(1);
+            }
+            for reader in readers {
+                reader.join().expect("a reader panicked");
+            }
+        });
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::device::{Buffer, Device};
 use crate::fault::{Code, Fault, Faults, Stage};
 use crate::firing::InPlace;
 use crate::graph::{GraphData, Role};
-use crate::observe::{LaneMeter, Tracer};
+use crate::observe::{LaneMeter, Mailbox, Tracer};
 use crate::operator::Routing;
 use crate::plan::{Link, Plan, PlanData, Register, Storage, kernel};
 use crate::run::{Feed, Inject, Outlet, Shared};
@@ -27,6 +27,7 @@ pub(crate) struct Assembly {
     pub(crate) lanes: Vec<(Lane, Sleeper)>,
     pub(crate) feeds: BTreeMap<String, Feed>,
     pub(crate) outlets: BTreeMap<String, Outlet>,
+    pub(crate) mailboxes: BTreeMap<String, Arc<Mailbox>>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -39,6 +40,7 @@ struct Assembler<'a> {
     /// The sleeper of each lane, then of each actor outside of lanes.
     sleepers: BTreeMap<usize, Sleeper>,
     bells: BTreeMap<usize, Arc<Bell>>,
+    mailboxes: BTreeMap<String, Arc<Mailbox>>,
     shared: Arc<Shared>,
 }
 
@@ -64,15 +66,22 @@ pub(crate) fn assemble(
     let bells: BTreeMap<usize, Arc<Bell>> =
         sleepers.iter().map(|(&place, sleeper)| (place, sleeper.bell())).collect();
     shared.set_bells(bells.values().cloned().collect());
+    let probed = data.registers.iter().filter(|register| data.probes.contains(&register.name));
+    let mailbox = |register: &Register| {
+        (register.name.clone(), Arc::new(Mailbox::new(Arc::new(register.spec.clone()))))
+    };
+    let mailboxes = probed.map(mailbox).collect();
+    let shared = Arc::new(shared);
     let mut assembler =
-        Assembler { plan, graph, data, registers, sleepers, bells, shared: Arc::new(shared) };
+        Assembler { plan, graph, data, registers, sleepers, bells, mailboxes, shared };
     assembler.fill(options)?;
     let mut lanes = Vec::new();
     for lane in 0..data.lanes.len() {
         lanes.push(assembler.lane(lane, options)?);
     }
     let (feeds, outlets) = (assembler.feeds(options), assembler.outlets());
-    Ok(Assembly { lanes, feeds, outlets, shared: assembler.shared })
+    let Assembler { mailboxes, shared, .. } = assembler;
+    Ok(Assembly { lanes, feeds, outlets, mailboxes, shared })
 }
 
 /// Feeds and outlets.
@@ -347,6 +356,7 @@ impl Assembler<'_> {
                 .filter(|&o| self.data.registers[actor.outputs[o as usize] as usize].initial > 0)
                 .collect(),
             written,
+            probed: self.probed(actor),
             is_source: node.contract.is_source(),
             is_switch: matches!(node.contract.routing, Routing::Switch { .. }),
             is_merge: matches!(node.contract.routing, Routing::Merge { .. }),
@@ -354,6 +364,16 @@ impl Assembler<'_> {
             moves,
             firings: 0,
         })
+    }
+
+    /// The mailboxes of an actor's outputs that are looked at.
+    fn probed(&self, actor: &crate::plan::Actor) -> Vec<(u32, Arc<Mailbox>)> {
+        let outputs = (0..).zip(&actor.outputs);
+        let mailbox = |(output, &register): (u32, &u32)| {
+            let name = &self.data.registers[register as usize].name;
+            Some((output, self.mailboxes.get(name)?.clone()))
+        };
+        outputs.filter_map(mailbox).collect()
     }
 
     /// The outputs whose tokens are written even while the line is clean: all but those that stay

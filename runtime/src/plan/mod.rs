@@ -99,6 +99,8 @@ pub struct PlanData {
     pub links: Vec<Link>,
     /// See [`Limits::batch`].
     pub batch: u32,
+    /// See [`Limits::probes`].
+    pub probes: Vec<String>,
     /// What the plan was made to expect: the period of one iteration.
     pub period: Period,
 }
@@ -280,6 +282,7 @@ pub fn plan(placed: &Placed, limits: &Limits) -> Result<Plan, Faults> {
         registers: Vec::new(),
         links: Vec::new(),
         batch: limits.batch.clamp(1, BATCH_MAX),
+        probes: limits.probes.clone(),
         period: Period::default(),
     };
     register::assign(placed, limits, &mut data);
