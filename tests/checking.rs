@@ -1,9 +1,11 @@
 //! Faults before anything runs: each kind by the smallest draft that provokes it.
 
+mod placing; // devices, copies, kernels, limits
+mod rates; // balance and cycles
+
 use std::sync::Arc;
 
 use synfire_runtime::define::{Draft, Initial, Wire};
-use synfire_runtime::device::Devices;
 use synfire_runtime::fault::{Code, Fault, Faults, Stage};
 use synfire_runtime::graph::Graph;
 use synfire_runtime::place::{Placement, place};
@@ -11,12 +13,14 @@ use synfire_runtime::plan::{Limits, plan};
 use synfire_runtime::spec::{BYTES_MAX, Dimension, Element, Spec};
 use synfire_runtime::value::Value;
 
-use crate::fixture::{
-    affine, bytes, counter, cpus, fake, merge, mix, number, resample, sink, switch,
-};
+use crate::fixture::sizes::sink;
+use crate::fixture::{affine, counter, cpus, merge, mix, number, switch};
 
 /// Code, node, port, and what `found` and `wanted` must contain.
 type Expected<'a> = (Code, &'a str, &'a str, &'a str, &'a str);
+
+/// Where these tests lie: this file and those below it.
+const HERE: &str = "tests/checking";
 
 /// Holds faults against what is expected of them, in order.
 fn compare(faults: &[Fault], stages: &[Stage], expected: &[Expected<'_>]) {
@@ -30,7 +34,7 @@ fn compare(faults: &[Fault], stages: &[Stage], expected: &[Expected<'_>]) {
         assert!(fault.wanted.contains(wanted), "wanted: {wanted}\n{fault}");
         assert!(!fault.found.is_empty() && !fault.wanted.is_empty(), "{fault}");
         assert!(!fault.hint.is_empty(), "no hint: {fault}");
-        let here = |line: &dyn std::fmt::Display| line.to_string().starts_with(file!());
+        let here = |line: &dyn std::fmt::Display| line.to_string().starts_with(HERE);
         assert!(fault.lines.iter().all(|line| here(line)), "a foreign line: {fault}");
     }
 }
@@ -274,115 +278,6 @@ fn delays_of_one_stream_share_its_newest_initial_tokens() {
 }
 
 #[test]
-fn rates_must_balance() {
-    rejects(
-        |draft, x| {
-            let weight = draft.parameter("weight", number(), Initial::Zeros);
-            draft.apply(mix(2), &[weight, weight]);
-            let up = draft.apply(resample(1, 2), &[x]);
-            draft.apply_named("first", mix(2), &[x, up]);
-            let y = draft.feed("other", number());
-            let up = draft.apply(resample(1, 3), &[y]);
-            draft.apply_named("second", mix(2), &[y, up]);
-        },
-        &[
-            (Code::Rate, "mix", "", "only constants", "at least one stream"),
-            (Code::Rate, "first", "", "1/1 firings", "2/1 by the edge with resample"),
-            (Code::Rate, "second", "", "1/1 firings", "3/1 by the edge with resample_2"),
-        ],
-    );
-}
-
-#[test]
-fn rates_have_bounds() {
-    rejects(
-        |draft, x| {
-            draft.apply(resample(0, 1), &[x]);
-            draft.apply(resample(1, 0), &[x]);
-        },
-        &[
-            (Code::Rate, "resample", "x0", "a rate of 0", "at least 1"),
-            (Code::Rate, "resample_2", "y", "a rate of 0", "at least 1"),
-        ],
-    );
-    let many = "more than 1048576 tokens";
-    rejects(
-        |draft, x| {
-            let y = draft.apply(resample(1, u32::MAX), &[x]);
-            draft.outlet("out", y);
-        },
-        &[(Code::Rate, "resample", "", many, "small common multiples")],
-    );
-    rejects(
-        |draft, x| {
-            let mut y = x;
-            for _ in 0..3 {
-                y = draft.apply(resample(1, u32::MAX), &[y]);
-            }
-        },
-        &[(Code::Rate, "resample", "", many, "small common multiples")],
-    );
-    rejects(
-        |draft, x| {
-            let a = draft.apply(resample(1009, 1), &[x]);
-            let b = draft.apply(resample(1013, 1), &[x]);
-            let c = draft.apply(resample(1019, 1), &[x]);
-            draft.apply(sink(1), &[a]);
-            draft.apply(sink(1), &[b]);
-            draft.apply(sink(1), &[c]);
-        },
-        &[(Code::Rate, "resample_3", "", many, "small common multiples")],
-    );
-}
-
-#[test]
-fn every_cycle_needs_a_token() {
-    let cycle = |draft: &mut Draft, x: Wire| {
-        let (before, feedback) = draft.feedback(number(), 0, Initial::Zeros);
-        let sum = draft.apply(mix(2), &[x, before]);
-        let next = draft.apply(affine(1), &[sum]);
-        draft.close(feedback, next);
-    };
-    rejects(
-        |draft, x| {
-            draft.scope("a", |draft| cycle(draft, x));
-            draft.scope("b", |draft| cycle(draft, x));
-        },
-        &[
-            (Code::Cycle, "a/mix", "x1", "a/affine -> a/mix -> a/affine", "initial tokens"),
-            (Code::Cycle, "b/mix", "x1", "b/affine -> b/mix -> b/affine", "initial tokens"),
-        ],
-    );
-}
-
-#[test]
-fn a_cycle_of_many_rates_is_told_once_with_the_missing_tokens() {
-    let mut draft = Draft::new();
-    let x = draft.feed("in", number());
-    let (before, feedback) = draft.feedback(number(), 1, Initial::Zeros);
-    let up = draft.apply(resample(3, 3), &[before]);
-    let sum = draft.apply(mix(2), &[x, up]);
-    draft.close(feedback, sum);
-    let faults = draft.check().expect_err("one token is too few").0;
-    compare(&faults, &[Stage::Check], &[(Code::Cycle, "resample", "x0", "never fire", "initial")]);
-    assert_eq!(faults[0].hint, "add 1 initial token(s) to one feedback of the cycle");
-}
-
-#[test]
-fn a_cycle_of_delays_alone_is_a_fault() {
-    rejects(
-        |draft, _| {
-            let (a, first) = draft.feedback(number(), usize::MAX, Initial::Zeros);
-            let (b, second) = draft.feedback(number(), usize::MAX, Initial::Zeros);
-            draft.close(first, b);
-            draft.close(second, a);
-            draft.outlet("out", a);
-        },
-        &[(Code::Cycle, "feedback", "", "without an operator", "an operator in every cycle")],
-    );
-}
-
-#[test]
 fn branches_of_a_switch_meet_in_its_own_merge_only() {
     rejects(
         |draft, x| {
@@ -437,134 +332,6 @@ fn small_graphs_without_a_fault_are_graphs() {
     let graph = graph(|draft, x| draft.outlet("out", x));
     let placed = place(&graph, &cpus(1), &Placement::new()).expect("nothing to place");
     plan(&placed, &Limits::default()).expect("a wire is a plan");
-}
-
-fn chain() -> Graph {
-    graph(|draft, x| {
-        let y = draft.scope("front", |draft| draft.apply(affine(1), &[x]));
-        let z = draft.scope("back", |draft| draft.apply(affine(2), &[y]));
-        draft.outlet("out", z);
-    })
-}
-
-#[test]
-fn placement_names_what_does_not_exist() {
-    let graph = graph(|draft, x| {
-        let y = draft.on("cpu:9", |draft| draft.apply(affine(1), &[x]));
-        draft.outlet("out", y);
-        draft.scope("back", |draft| draft.apply(mix(1), &[y]));
-    });
-    let wishes = Placement::new().on("bakc", "cpu:0").on("back", "gpu");
-    let faults = place(&graph, &cpus(2), &wishes).expect_err("nothing exists").0;
-    compare(
-        &faults,
-        &[Stage::Place],
-        &[
-            (Code::UnknownPath, "bakc", "", "no node", "back/mix?"),
-            (Code::UnknownDevice, "affine", "", "cpu:9", "cpu:0 or cpu:1"),
-            (Code::UnknownDevice, "back/mix", "", "gpu", "cpu:0 or cpu:1"),
-        ],
-    );
-    assert!(faults[1..].iter().all(|fault| fault.lines.len() == 1));
-    let faults = place(&chain(), &Devices::new(), &Placement::new()).expect_err("no device").0;
-    compare(&faults, &[Stage::Place], &[(Code::UnknownDevice, "", "", "no devices", "one")]);
-}
-
-#[test]
-fn copies_are_listed_and_denied_on_demand() {
-    let devices = cpus(1).with_accelerator(fake("a", 1 << 20)).with_accelerator(fake("b", 1 << 20));
-    let wishes = Placement::new().on("front", "a").on("back", "b");
-    let placed = place(&chain(), &devices, &wishes).expect("copies are inserted");
-    let copies: Vec<(&str, &str, &str)> = placed
-        .copies()
-        .iter()
-        .map(|c| (c.stream.as_str(), c.from.as_str(), c.to.as_str()))
-        .collect();
-    let middle = "front/affine/copy of y to host:out";
-    assert_eq!(
-        copies,
-        [
-            ("in:out", "host", "a"),
-            ("front/affine:y", "a", "host"),
-            (middle, "host", "b"),
-            ("back/affine:y", "b", "host"),
-        ]
-    );
-    let denied = place(&chain(), &devices, &wishes.deny_implicit_copies());
-    let wanted = "no implicit copies";
-    compare(
-        &denied.expect_err("copies are denied").0,
-        &[Stage::Place],
-        &[
-            (Code::ImplicitCopy, "in:out", "", "from host to a", wanted),
-            (Code::ImplicitCopy, "front/affine:y", "", "from a to host", wanted),
-            (Code::ImplicitCopy, middle, "", "from host to b", wanted),
-            (Code::ImplicitCopy, "back/affine:y", "", "from b to host", wanted),
-        ],
-    );
-}
-
-/// Plans [`chain`] on two CPU devices with these limits, which must fail.
-fn plan_rejects(limits: &Limits, expected: &[Expected<'_>]) -> Vec<Fault> {
-    let wishes = Placement::new().on("front", "cpu:0").on("back", "cpu:1");
-    let placed = place(&chain(), &cpus(2), &wishes).expect("the placement is possible");
-    let faults = plan(&placed, limits).expect_err("the limits cannot hold").0;
-    compare(&faults, &[Stage::Plan], expected);
-    faults
-}
-
-#[test]
-fn planning_names_streams_and_orders_that_do_not_exist() {
-    let limits = Limits {
-        capacities: [("front/affine:z".to_owned(), 4)].into(),
-        orders: [
-            ("cpu:7".to_owned(), vec![]),
-            ("cpu:0".to_owned(), vec!["back/affine".to_owned()]),
-        ]
-        .into(),
-        probes: vec!["nowhere".to_owned()],
-        ..Limits::default()
-    };
-    plan_rejects(
-        &limits,
-        &[
-            (Code::UnknownDevice, "cpu:7", "", "unknown device", "cpu:0 or cpu:1"),
-            (Code::UnknownPath, "front/affine", "", "leaves out", "once"),
-            (Code::UnknownPath, "back/affine", "", "no such node", "once"),
-            (Code::UnknownPath, "front/affine:z", "", "no such stream", "port"),
-            (Code::UnknownPath, "nowhere", "", "no such stream", "port"),
-        ],
-    );
-}
-
-#[test]
-fn planning_refuses_what_does_not_fit() {
-    let memory = Limits { memory_bytes: [("host".to_owned(), 1000)].into(), ..Limits::default() };
-    plan_rejects(&memory, &[(Code::Memory, "host", "", "bytes", "at most 1000")]);
-    let huge = |capacity| Limits {
-        capacities: [("front/affine:y".to_owned(), capacity)].into(),
-        ..Limits::default()
-    };
-    for capacity in [usize::MAX, 1 << 32, 1 << 24] {
-        let wanted = "at most 4194304";
-        plan_rejects(&huge(capacity), &[(Code::Memory, "front/affine:y", "", "capacity", wanted)]);
-    }
-}
-
-#[test]
-fn an_operator_without_a_kernel_is_named_with_its_device() {
-    let graph = graph(|draft, x| {
-        let y = draft.apply(bytes(1, number()), &[x]);
-        draft.outlet("out", y);
-    });
-    let devices = cpus(1).with_accelerator(fake("a", 1 << 20));
-    let placed = place(&graph, &devices, &Placement::new().on("bytes", "a")).expect("copies");
-    let faults = plan(&placed, &Limits::default()).expect_err("there is no kernel").0;
-    compare(
-        &faults,
-        &[Stage::Plan],
-        &[(Code::NoKernel, "bytes", "", "bytes on a: there is no kernel", "a kernel")],
-    );
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn dreading(dread: impl Fn() + Send + Sync + 'static) -> Arc<Plan> {
 
 #[test]
 fn what_is_fed_comes_out_in_order() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         control.start("run", &line(1), Restart::Never).await;
         let reader = control.read("run", Answers::AtOnce).await;
@@ -70,7 +70,7 @@ fn what_is_fed_comes_out_in_order() {
 
 #[test]
 fn two_runs_go_on_side_by_side() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         let names = ["left", "right"];
         let mut readers = Vec::new();
@@ -93,7 +93,7 @@ fn two_runs_go_on_side_by_side() {
 
 #[test]
 fn a_slow_subscriber_loses_nothing_and_holds_few() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         control.start("run", &line(0), Restart::Never).await;
         let reader = control.read("run", Answers::Late(20)).await;
@@ -108,7 +108,7 @@ fn a_slow_subscriber_loses_nothing_and_holds_few() {
 
 #[test]
 fn feeding_faster_than_the_graph_is_answered_with_full() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         control.start("run", &line(0), Restart::Never).await;
         // Nobody reads: registers fill, then the queue.
@@ -134,7 +134,7 @@ fn feeding_faster_than_the_graph_is_answered_with_full() {
 
 #[test]
 fn a_failed_run_is_restarted_and_what_was_offered_carries_over() {
-    in_time(async {
+    in_time(&System::new(), async {
         let (release, gate) = sync_channel(0);
         let gate = Mutex::new(gate);
         let dread = move || gate.lock().expect("no panic").recv().expect("it is released");
@@ -162,7 +162,7 @@ fn a_failed_run_is_restarted_and_what_was_offered_carries_over() {
 
 #[test]
 fn a_run_that_fails_too_often_stays_failed() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         control.start("run", &dreading(|| ()), OFTEN).await;
         let reader = control.read("run", Answers::AtOnce).await;
@@ -191,7 +191,7 @@ fn a_run_that_fails_too_often_stays_failed() {
 
 #[test]
 fn what_does_not_exist_is_named() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         control.start("run", &line(0), Restart::Never).await;
         let reader = Reader::new(Answers::AtOnce);
@@ -229,7 +229,7 @@ fn what_does_not_exist_is_named() {
 
 #[test]
 fn a_value_that_does_not_fit_is_refused_and_the_run_goes_on() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         control.start("run", &line(0), Restart::Never).await;
         let reader = control.read("run", Answers::AtOnce).await;
@@ -248,7 +248,7 @@ fn a_value_that_does_not_fit_is_refused_and_the_run_goes_on() {
 
 #[test]
 fn a_run_that_ends_by_itself_waits_for_its_readers() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         let plan = plan(|draft, _| {
             let y = draft.apply(counter(5), &[]);
@@ -267,7 +267,7 @@ fn a_run_that_ends_by_itself_waits_for_its_readers() {
 
 #[test]
 fn a_subscriber_that_never_answers_is_named_when_stopping() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         control.start("run", &line(0), Restart::Never).await;
         let _reader = control.read("run", Answers::Never).await;
@@ -282,7 +282,7 @@ fn a_subscriber_that_never_answers_is_named_when_stopping() {
 
 #[test]
 fn a_subscriber_that_stops_ends_a_run_that_nobody_else_reads() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         control.start("run", &line(0), Restart::Never).await;
         let _reader = control.read("run", Answers::UntilStopped(3)).await;
@@ -298,7 +298,7 @@ fn a_subscriber_that_stops_ends_a_run_that_nobody_else_reads() {
 
 #[test]
 fn a_plan_that_cannot_be_launched_says_why() {
-    in_time(async {
+    in_time(&System::new(), async {
         let control = Control::new();
         let foreign = [("no/such".to_owned(), Value::new(&[1], &[1_i64]))];
         let options = Options { weights: Weights::new(foreign.into()), ..Options::default() };
@@ -313,7 +313,7 @@ fn a_plan_that_cannot_be_launched_says_why() {
 fn a_system_that_is_dropped_leaves_no_thread() {
     let plan = line(0);
     let system = System::new();
-    system.block_on(async {
+    in_time(&system, async {
         let control = Control::new();
         // One run whose subscriber owes answers, and one that waits for a subscriber.
         for name in ["leaving", "unread"] {

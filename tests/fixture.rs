@@ -1,20 +1,28 @@
 //! Small operators over `i64` that show order, loss and duplication in their numbers.
 
-use std::any::Any;
-use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+// The fuzzer includes this file by its path, so these have theirs.
+#[path = "fixture/accelerator.rs"]
+pub(crate) mod accelerator; // a device without hardware
+#[path = "fixture/sizes.rs"]
+pub(crate) mod sizes; // tokens of any size
 
-use synfire_runtime::device::{Accelerator, Buffer, Devices, Target};
+use std::fmt;
+use std::sync::Arc;
+
+use synfire_runtime::define::{Draft, Initial};
+use synfire_runtime::device::{Devices, Target};
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::graph::Graph;
 use synfire_runtime::interpret::Streams;
 use synfire_runtime::operator::{
     Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, Routing, SpecError, Specs,
 };
-use synfire_runtime::place::{Placement, place};
+use synfire_runtime::place::{Placed, Placement, place};
 use synfire_runtime::plan::{Limits, Plan, plan};
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
+
+use accelerator::{Fake, OnFake, fake};
 
 /// One `i64`.
 pub(crate) fn number() -> Spec {
@@ -152,114 +160,6 @@ impl Kernel for Formula {
     }
 }
 
-/// The same over the buffers of a [`Fake`].
-struct OnFake(Formula);
-
-impl Kernel for OnFake {
-    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let own = &self.0;
-        if own.inputs == 1 && own.take == 1 && own.give == 1 {
-            let index = firing.index();
-            let (x, y) = match firing.pair(0, 0) {
-                Pair::Distinct(x, y) => (Piece::of(x.buffer()), Piece::of(y.buffer())),
-                Pair::Same(y) => (Piece::of(y.buffer()), Piece::of(y.buffer())),
-            };
-            y.set((own.compute)(&[x.get()], index)?);
-            return Ok(());
-        }
-        let tokens = (0..own.inputs).flat_map(|input| (0..own.take).map(move |t| (input, t)));
-        let token = |(input, token)| Piece::of(firing.input_token(input, token).buffer()).get();
-        let taken: Vec<i64> = tokens.map(token).collect();
-        let value = (own.compute)(&taken, firing.index())?;
-        for token in 0..own.give {
-            let output = firing.output_token(0, token);
-            Piece::of(output.buffer()).set(value.wrapping_add(i64::from(token)));
-        }
-        Ok(())
-    }
-}
-
-/// An accelerator whose memory is host memory behind a lock: everything but the hardware.
-pub(crate) struct Fake {
-    name: String,
-    /// Bytes that it still gives.
-    left: Mutex<usize>,
-}
-
-/// A part of an allocation of a [`Fake`].
-struct Piece {
-    memory: Arc<Mutex<Vec<u8>>>,
-    offset: usize,
-    bytes: usize,
-}
-
-impl Piece {
-    fn of(buffer: Option<&Buffer>) -> &Self {
-        let buffer = buffer.expect("registers of an accelerator have buffers");
-        buffer.downcast_ref().expect("buffers of a fake are pieces")
-    }
-
-    fn touch<R>(&self, touch: impl FnOnce(&mut [u8]) -> R) -> R {
-        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
-        touch(&mut memory[self.offset..self.offset + self.bytes])
-    }
-
-    fn get(&self) -> i64 {
-        self.touch(|bytes| i64::from_ne_bytes(bytes.try_into().expect("one number")))
-    }
-
-    fn set(&self, value: i64) {
-        self.touch(|bytes| bytes.copy_from_slice(&value.to_ne_bytes()));
-    }
-}
-
-/// A fake accelerator that gives so many bytes.
-pub(crate) fn fake(name: &str, bytes: usize) -> Arc<Fake> {
-    Arc::new(Fake { name: name.to_owned(), left: Mutex::new(bytes) })
-}
-
-impl fmt::Debug for Fake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
-}
-
-impl fmt::Display for Fake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)
-    }
-}
-
-impl Accelerator for Fake {
-    fn allocate(&self, bytes: usize) -> Result<Buffer, String> {
-        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        *left = left.checked_sub(bytes).ok_or_else(|| format!("no {bytes} bytes left"))?;
-        let memory = Arc::new(Mutex::new(vec![0; bytes]));
-        Ok(Arc::new(Piece { memory, offset: 0, bytes }))
-    }
-
-    fn view(&self, buffer: &Buffer, offset: usize, bytes: usize) -> Buffer {
-        let whole = Piece::of(Some(buffer));
-        assert!(offset.is_multiple_of(256), "views start at multiples of 256");
-        assert!(offset + bytes <= whole.bytes, "views lie inside their buffer");
-        Arc::new(Piece { memory: whole.memory.clone(), offset: whole.offset + offset, bytes })
-    }
-
-    fn upload(&self, from: &[u8], to: &Buffer) -> Result<(), String> {
-        Piece::of(Some(to)).touch(|bytes| bytes[..from.len()].copy_from_slice(from));
-        Ok(())
-    }
-
-    fn download(&self, from: &Buffer, to: &mut [u8]) -> Result<(), String> {
-        Piece::of(Some(from)).touch(|bytes| to.copy_from_slice(&bytes[..to.len()]));
-        Ok(())
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
 /// Routes numbers by a selector, taken modulo the number of branches; host only.
 #[derive(Clone, Debug)]
 pub(crate) struct Router {
@@ -328,85 +228,6 @@ impl Kernel for Router {
     }
 }
 
-/// Takes any inputs and gives bytes that depend on all of them, or nothing at all.
-#[derive(Clone, Debug)]
-pub(crate) struct Bytes {
-    inputs: usize,
-    output: Option<Spec>,
-    in_place: bool,
-}
-
-/// Gives tokens of `output`.
-pub(crate) fn bytes(inputs: usize, output: Spec) -> Bytes {
-    Bytes { inputs, output: Some(output), in_place: false }
-}
-
-/// The same, working in place over input 0.
-pub(crate) fn bytes_in_place(inputs: usize, output: Spec) -> Bytes {
-    Bytes { in_place: true, ..bytes(inputs, output) }
-}
-
-/// Takes tokens and gives none.
-pub(crate) fn sink(inputs: usize) -> Bytes {
-    Bytes { inputs, output: None, in_place: false }
-}
-
-impl Operator for Bytes {
-    fn contract(&self) -> Contract {
-        let contract = Contract::new(if self.output.is_some() { "bytes" } else { "sink" });
-        let contract = contract.input_list("x", self.inputs);
-        let contract = if self.output.is_some() { contract.output("y") } else { contract.effect() };
-        if self.in_place { contract.in_place(0, 0) } else { contract }
-    }
-
-    fn shape(&self, _inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
-        Ok(self.output.iter().cloned().collect())
-    }
-
-    fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
-        Metadata::streaming(inputs, outputs, Axes::default())
-    }
-
-    fn kernel(
-        &self,
-        target: Target<'_>,
-        _specs: &Specs<'_>,
-    ) -> Result<Box<dyn Kernel>, KernelError> {
-        match target {
-            Target::Host => Ok(Box::new(self.clone())),
-            Target::Accelerator(_) => Err(KernelError::Absent),
-        }
-    }
-}
-
-impl Kernel for Bytes {
-    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        if self.output.is_none() {
-            return Ok(());
-        }
-        let sum = |bytes: &[u8]| bytes.iter().fold(1_u8, |sum, &byte| sum.wrapping_add(byte));
-        let first = usize::from(self.in_place);
-        let others = (first..self.inputs).map(|input| sum(firing.input(input).bytes()));
-        let mut total = others.fold(0_u8, u8::wrapping_add);
-        let mut y = if self.in_place {
-            match firing.pair(0, 0) {
-                Pair::Distinct(x, y) => {
-                    total = total.wrapping_add(sum(x.bytes()));
-                    y
-                }
-                Pair::Same(mut y) => {
-                    total = total.wrapping_add(sum(y.bytes()));
-                    y
-                }
-            }
-        } else {
-            firing.output(0)
-        };
-        y.bytes().fill(total);
-        Ok(())
-    }
-}
-
 /// `count` CPU devices of one core each.
 pub(crate) fn cpus(count: usize) -> Devices {
     let add = |own: Devices, k: usize| own.with_cores(&format!("cpu:{k}"), vec![k % 2], false);
@@ -428,4 +249,24 @@ pub(crate) fn planned(
 /// One feed `in` with these numbers.
 pub(crate) fn fed(values: impl IntoIterator<Item = i64>) -> Streams {
     Streams::from([("in".to_owned(), numbers(values))])
+}
+
+/// A graph whose plan has every kind of part: arenas, delays, rates, links, a parameter, copies.
+pub(crate) fn rich() -> Placed {
+    let mut draft = Draft::new();
+    let x = draft.feed("in", number());
+
+    let weight = draft.parameter("weight", number(), Initial::Constant(2.0));
+    let a = draft.apply_named("a", mix(2), &[x, weight]);
+    let a = draft.apply_named("a2", affine(1), &[a]);
+    let before = draft.delay(a, 2, Initial::Zeros);
+    let b = draft.apply_named("b", resample(2, 1), &[before]);
+    let b = draft.apply_named("b2", affine(1), &[b]);
+    let c = draft.apply_named("c", affine(3), &[b]);
+    draft.outlet("out", c);
+    let graph = draft.check().expect("the draft is right");
+    let devices = cpus(2).with_accelerator(fake("x", 1 << 20));
+    let wishes = Placement::new().on("a", "cpu:0").on("a2", "cpu:0");
+    let wishes = wishes.on("b", "cpu:1").on("b2", "cpu:1").on("c", "x");
+    place(&graph, &devices, &wishes).expect("the devices exist")
 }

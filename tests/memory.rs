@@ -4,6 +4,7 @@
 //! take turns.
 #![expect(unsafe_code, reason = "a counting allocator passes every call on to the system's")]
 
+#[expect(dead_code, reason = "the other test binary uses the rest")]
 mod fixture; // operators whose numbers show order and loss
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -18,7 +19,8 @@ use synfire_runtime::observe::Sampling;
 use synfire_runtime::plan::{Limits, Plan};
 use synfire_runtime::spec::{Element, Spec};
 
-use fixture::{affine, bytes, number, planned};
+use fixture::sizes::bytes;
+use fixture::{affine, number, planned};
 
 /// The system's allocator with counters, over all threads of the process.
 struct Counting;
@@ -81,7 +83,11 @@ fn two_lanes() -> Plan {
     }
     draft.outlet("out", y);
     let graph = draft.check().expect("the draft is right");
-    planned(&graph, 2, &[("front", "cpu:0"), ("back", "cpu:1")], &Limits::default())
+    // Deep enough that a lane finds work while the other sleeps.
+    let streams = ["in:out", "front/affine_3:y", "back/affine_3:y"];
+    let capacities = streams.map(|stream| (stream.to_owned(), 64)).into();
+    let limits = Limits { capacities, batch: 16, ..Limits::default() };
+    planned(&graph, 2, &[("front", "cpu:0"), ("back", "cpu:1")], &limits)
 }
 
 /// Allocations of the whole process while 100 000 tokens stream, after some to warm up.

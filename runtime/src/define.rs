@@ -299,7 +299,8 @@ impl Draft {
             if !spec.fits() || bounded > BOUNDED_MAX {
                 let fault = Fault::new(Stage::Check, Code::TooLarge, path.clone()).found(spec);
                 let wanted = format!(
-                    "at most {RANK_MAX} dimensions, {BOUNDED_MAX} of them bounded, {BYTES_MAX} bytes"
+                    "at most {RANK_MAX} dimensions, {BOUNDED_MAX} of them bounded, \
+                     {BYTES_MAX} bytes"
                 );
                 let fault = fault.wanted(wanted).line(Line::here());
                 self.faults.push(fault.hint("join dimensions, or split the stream"));

@@ -55,7 +55,8 @@ impl InPlace {
 impl<'a> Firing<'a> {
     /// # Safety
     /// For `'a` the caller holds every slot of `inputs` for reading and every slot of `outputs`
-    /// alone, but for the in-place pair, which it holds alone as a pair. `pair` is that of the ports.
+    /// alone, but for the in-place pair, which it holds alone as a pair. `pair` is that of the
+    /// ports.
     #[inline]
     pub(crate) unsafe fn new(
         (inputs, outputs, pair): (&'a [Port], &'a [Port], InPlace),
@@ -173,9 +174,7 @@ impl<'a> Firing<'a> {
     pub fn nullify(&mut self, output: usize) {
         let port = &self.outputs[output];
         for index in 0..port.rate {
-            let mut token = port.token(index);
-            token.state = State::NULL;
-            port.set_token(index, token);
+            port.set_state(index, State::NULL);
         }
     }
 
@@ -183,9 +182,7 @@ impl<'a> Firing<'a> {
     pub fn set_stamp(&mut self, stamp: Stamp) {
         for port in self.outputs {
             for index in 0..port.rate {
-                let mut token = port.token(index);
-                token.stamp = stamp;
-                port.set_token(index, token);
+                port.set_stamp(index, stamp);
             }
         }
     }
@@ -222,13 +219,13 @@ impl<'a> View<'a> {
     /// Identity and times.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
-        self.port.token(self.token).stamp
+        self.port.stamp(self.token)
     }
 
     /// Whether there is a payload; only inputs that admit null ever see another state.
     #[must_use]
     pub fn state(&self) -> State {
-        self.port.token(self.token).state
+        self.port.state(self.token)
     }
 
     /// The payload bytes by the actual extents.

@@ -2,6 +2,8 @@
 //!
 //! Everything is allocated here; afterwards the data plane allocates nothing.
 
+mod memory; // arenas and registers
+mod wiring; // who waits for whom
 mod assemble; // registers, ports and lanes from plan data
 pub(crate) mod weights; // the first values of parameters and delays
 

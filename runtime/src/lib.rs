@@ -9,7 +9,8 @@ compile_error!("a failing kernel must not end the process: build with panic = \"
 pub mod spec; // element types, dimensions
 pub mod token; // stamps and states
 pub mod value; // owned payloads
-pub mod operator; // contracts and kernels
+pub mod operator; // contracts and metadata
+mod kernel; // what computes; named through `operator`
 pub mod algebra; // receptive field, stride, prelude
 pub mod firing; // what a kernel sees
 pub mod device; // where registers live

@@ -5,31 +5,29 @@
 //! means that nobody wants its tokens. [`Run::drain`] lets what is inside come out; [`Run::abort`]
 //! does not wait; dropping a run aborts it.
 
+mod shared; // what all parts share
 mod feed; // tokens going in
 mod outlet; // tokens coming out
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::actor::bell::{Bell, Sleeper};
+use crate::actor::bell::Sleeper;
 use crate::actor::lane::{Lane, Polled, panic_text};
-use crate::clock::Clock;
 use crate::fault::{Code, Fault, Faults, Stage};
 use crate::launch::{Assembly, Options};
-use crate::observe::{LaneMeter, LinkMeter, Mailbox, Probe, Report, trace};
+use crate::observe::{LaneMeter, Mailbox, Probe, Report, trace};
 use crate::plan::{Plan, PlanData};
 
 pub use feed::{Feed, FeedError};
 pub use outlet::{Outlet, OutletError, Output};
+pub(crate) use shared::Shared;
 
 /// Says that a firing of a node shall fail, and with what; for tests. Gets the index of the node
 /// in the order of definition and the number of the firing.
@@ -96,117 +94,6 @@ pub struct TimedFiring {
     pub start_ns: u64,
     /// When it ended.
     pub end_ns: u64,
-}
-
-/// Failures that are kept with their text; later ones are only counted.
-const FAILURES_KEPT: usize = 1024;
-
-const RUNNING: u8 = 0;
-const STOPPING: u8 = 1;
-const ABORTING: u8 = 2;
-
-/// What all parts of a run share.
-pub(crate) struct Shared {
-    state: AtomicU8,
-    policy: FaultPolicy,
-    failures: Mutex<Vec<Failure>>,
-    failure_count: AtomicU64,
-    paths: Vec<String>,
-    bells: OnceLock<Vec<Arc<Bell>>>,
-    pub(crate) links: Vec<LinkMeter>,
-    pub(crate) inject: Option<Inject>,
-    pub(crate) clock: Arc<dyn Clock>,
-}
-
-impl Shared {
-    pub(crate) fn new(
-        policy: FaultPolicy,
-        clock: Arc<dyn Clock>,
-        links: usize,
-        paths: Vec<String>,
-        inject: Option<Inject>,
-    ) -> Self {
-        Self {
-            state: AtomicU8::new(RUNNING),
-            policy,
-            failures: Mutex::new(Vec::new()),
-            failure_count: AtomicU64::new(0),
-            paths,
-            bells: OnceLock::new(),
-            links: (0..links).map(|_| LinkMeter::default()).collect(),
-            inject,
-            clock,
-        }
-    }
-
-    pub(crate) fn set_bells(&self, bells: Vec<Arc<Bell>>) {
-        assert!(self.bells.set(bells).is_ok(), "bells are set once");
-    }
-
-    #[inline]
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.state.load(Ordering::Relaxed) >= STOPPING
-    }
-
-    #[inline]
-    pub(crate) fn is_aborting(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == ABORTING
-    }
-
-    fn tell(&self, state: u8) {
-        self.state.fetch_max(state, Ordering::Relaxed);
-        self.bells.get().into_iter().flatten().for_each(|bell| bell.ring());
-    }
-
-    pub(crate) fn stop(&self) {
-        self.tell(STOPPING);
-    }
-
-    pub(crate) fn abort(&self) {
-        self.tell(ABORTING);
-    }
-
-    /// Notes a failure; gives the index of its cause.
-    #[cold]
-    pub(crate) fn failed(&self, node: usize, firing: u64, sequence: u64, cause: String) -> u32 {
-        let count = self.failure_count.fetch_add(1, Ordering::Relaxed);
-        let failure = Failure { node: self.paths[node].clone(), firing, sequence, cause };
-        tracing::error!(%failure, "a firing failed");
-        let mut failures = self.failures.lock();
-        if failures.len() < FAILURES_KEPT {
-            failures.push(failure);
-        }
-        let index = failures.len() - 1;
-        drop(failures);
-        if self.policy == FaultPolicy::Stop && count == 0 {
-            self.stop();
-        }
-        index as u32
-    }
-
-    /// The failure behind poison; the last one kept when its own was not.
-    pub(crate) fn failure(&self, cause: u32) -> Failure {
-        let failures = self.failures.lock();
-        failures[(cause as usize).min(failures.len() - 1)].clone()
-    }
-
-    pub(crate) fn failures(&self) -> (Vec<Failure>, u64) {
-        (self.failures.lock().clone(), self.failure_count.load(Ordering::Relaxed))
-    }
-
-    #[inline]
-    pub(crate) fn count_passed(&self, link: u32, bytes: impl Iterator<Item = u64>) {
-        let meter = &self.links[link as usize];
-        for bytes in bytes {
-            meter.tokens.add(1);
-            meter.bytes.add(bytes);
-        }
-    }
-
-    #[inline]
-    pub(crate) fn count_head(&self, link: usize, head: u64) {
-        self.links[link].head.set(head);
-    }
 }
 
 /// A launched plan.

@@ -58,16 +58,32 @@ pub(crate) const BOUNDED_MAX: usize = 6;
 #[repr(C)]
 pub(crate) struct Token {
     pub(crate) stamp: Stamp,
-    pub(crate) state: State,
-    /// Extents of the bounded dimensions, in order.
+    /// Extents of the bounded dimensions, in order; a fixed port may keep its payload here, so the
+    /// words are aligned for every element.
     bounded: [u32; BOUNDED_MAX],
+    pub(crate) state: State,
 }
+
+const _: () = assert!(std::mem::offset_of!(Token, bounded).is_multiple_of(8), "aligned for f64");
 
 impl Token {
     /// A token with every extent at zero.
     #[inline]
     pub(crate) fn new(stamp: Stamp, state: State) -> Self {
         Self { stamp, state, bounded: [0; BOUNDED_MAX] }
+    }
+
+    /// Bytes of the words for bounded extents.
+    pub(crate) const ROOM: usize = 4 * BOUNDED_MAX;
+
+    /// The address of the words for bounded extents.
+    ///
+    /// # Safety
+    /// `token` points to a token.
+    #[expect(unsafe_code, reason = "the address of a private field")]
+    pub(crate) unsafe fn room(token: *mut Self) -> *mut u8 {
+        // SAFETY: the caller's promise; no reference is made.
+        unsafe { (&raw mut (*token).bounded).cast() }
     }
 
     /// The actual extents under `spec`.

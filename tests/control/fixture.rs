@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use synfire_runtime::control::actix::{
     self, Actor, ActorContext, Addr, Context, Handler, Message, MessageResult, ResponseFuture,
-    System,
+    SystemRunner,
 };
 use synfire_runtime::control::{
     Abort, ControlError, Delivery, Feed, Observe, Restart, Start, Status, Stop, Subscribe,
@@ -222,7 +222,8 @@ pub(crate) async fn numbers(reader: &Addr<Reader>) -> Vec<i64> {
     reader.send(Numbers).await.expect("an answer").0
 }
 
-pub(crate) fn in_time<T>(test: impl Future<Output = T>) -> T {
+/// Runs a test on a system, with a limit.
+pub(crate) fn in_time<T>(system: &SystemRunner, test: impl Future<Output = T>) -> T {
     let test = async { actix::clock::timeout(LIMIT, test).await };
-    System::new().block_on(test).expect("nothing hangs")
+    system.block_on(test).expect("nothing hangs")
 }

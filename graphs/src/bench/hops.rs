@@ -5,8 +5,8 @@
 //! - `pingpong`: two actors, one token;
 //! - `diamond8`: a source, 8 branches, and a join that waits for all of them (16 hops a token).
 //!
-//! With two threads the chain is cut in the middle, and ping-pong has one actor on each. The floor of
-//! the same run stands beside it: two threads that hand one atomic word to and fro. Spinning and
+//! With two threads the chain is cut in the middle, and ping-pong has one actor on each. The floor
+//! of the same run stands beside it: two threads that hand one atomic word to and fro. Spinning and
 //! parked wake-ups are different things and are reported apart. METG is the smallest task at which
 //! two lanes keep 50 % of their efficiency (Slaughter et al., "Task Bench", 2020).
 
@@ -194,7 +194,8 @@ impl Bench {
             let efficiency = ideal / self.time(&plan, AWAKE)?;
             writeln!(
                 out,
-                "{{\"suite\":\"hops\",\"case\":\"metg\",\"task_ns\":{task_ns},\"efficiency\":{efficiency:.3}}}"
+                "{{\"suite\":\"hops\",\"case\":\"metg\",\"task_ns\":{task_ns},\
+                 \"efficiency\":{efficiency:.3}}}"
             )
             .into_diagnostic()?;
             if efficiency >= 0.5 && smallest.is_none() {

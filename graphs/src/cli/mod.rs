@@ -156,6 +156,12 @@ enum Suite {
         #[arg(long, default_value_t = 60)]
         tokens: u64,
     },
+    /// The predicted period of an iteration against the measured one.
+    Period {
+        /// How often each is measured.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+    },
 }
 
 /// Runs the command of this process. `allocations` is the binary's global allocator, so that jobs
@@ -188,6 +194,9 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
         }
         Job::Bench { suite: Suite::Pipeline { rounds, tokens } } => {
             bench::pipeline::run(rounds.max(1), tokens.max(8), &mut out)?;
+        }
+        Job::Bench { suite: Suite::Period { rounds } } => {
+            bench::period::run(rounds.max(1), 500, &mut out)?;
         }
     }
     Ok(ExitCode::SUCCESS)

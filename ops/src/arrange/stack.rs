@@ -78,7 +78,8 @@ impl Operator for Stack {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: OnHost { axis: self.axis }, cube: cube::OnCube { axis: self.axis })
+        let axis = self.axis;
+        on_device!(target, specs, host: OnHost { axis }, cube: cube::OnCube { axis })
     }
 }
 

@@ -42,6 +42,8 @@ use synfire_runtime::operator::{
 };
 use synfire_runtime::spec::{Element, Spec};
 
+#[cfg(feature = "cube")]
+use crate::device::convolution;
 use crate::device::on_device;
 use crate::host::window::ConvShape;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
@@ -115,7 +117,7 @@ impl Operator for Conv2d {
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
         let (_, shape) = self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
-        on_device!(target, specs, host: OnHost::new(shape, specs))
+        on_device!(target, specs, host: OnHost::new(shape, specs), cube: convolution::OnCube::plain(&shape))
     }
 }
 

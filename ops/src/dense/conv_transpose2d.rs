@@ -41,6 +41,8 @@ use synfire_runtime::operator::{
 };
 use synfire_runtime::spec::{Element, Spec};
 
+#[cfg(feature = "cube")]
+use crate::device::convolution;
 use crate::device::on_device;
 use crate::host::window::{ConvTransposeShape, Padding};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
@@ -150,7 +152,7 @@ impl Operator for ConvTranspose2d {
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
         let (_, shape) = self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
-        on_device!(target, specs, host: OnHost::new(shape, specs))
+        on_device!(target, specs, host: OnHost::new(shape, specs), cube: convolution::OnCube::transposed(&shape))
     }
 }
 

@@ -106,7 +106,7 @@ impl Operator for Linear {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: OnHost::new(self, specs))
+        on_device!(target, specs, host: OnHost::new(self, specs), cube: cube::OnCube)
     }
 }
 
@@ -185,6 +185,40 @@ impl Kernel for OnHost {
 
     fn absorb(&mut self, stages: Vec<Box<dyn PieceStage>>) {
         self.stages.absorb(stages);
+    }
+}
+
+#[cfg(feature = "cube")]
+mod cube {
+    use cubecl::prelude::Runtime;
+
+    use super::FireError;
+    use crate::device::gemm::Gemm;
+    use crate::device::kernel::{Call, CubeKernel};
+
+    pub(super) struct OnCube;
+
+    impl CubeKernel for OnCube {
+        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
+            let (x, weight) = (call.input(0), call.input(1));
+            let bias = (call.inputs() == 3).then(|| call.input(2));
+            let mut extents = x.extents().to_vec();
+            let inner = extents.pop().expect("the shape rule wants one dimension");
+            let rows = extents.iter().product();
+            let columns = weight.extents()[0];
+            extents.push(columns);
+            let y = call.set_extents(0, &extents);
+            let gemm = Gemm {
+                rows,
+                inner,
+                columns,
+                a_strides: [inner, 1],
+                b_strides: [1, inner],
+                batch: &[1],
+                batch_strides: [&[0], &[0]],
+            };
+            gemm.launch(call, [&x, &weight, &y], bias.as_ref())
+        }
     }
 }
 

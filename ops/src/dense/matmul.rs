@@ -42,6 +42,9 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 mod on_host; // batches of products
 use on_host::OnHost;
 
+#[cfg(feature = "cube")]
+mod cube; // one launch for a whole batch
+
 /// The product of two matrices, or of batches of them.
 #[must_use]
 pub fn matmul() -> Matmul {
@@ -138,7 +141,12 @@ impl Operator for Matmul {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: OnHost::new(self, specs))
+        on_device!(
+            target,
+            specs,
+            host: OnHost::new(self, specs),
+            cube: cube::OnCube::new(self, specs)
+        )
     }
 }
 

@@ -1,12 +1,14 @@
 //! Accelerators through CubeCL: the only place, with each operator's `mod cube`, that knows it.
 //!
-//! [`wgpu_adapters`] and [`cuda_devices`] list what a machine has; [`open_wgpu`] and [`open_cuda`] open a device as the
-//! runtime's `Accelerator`. Without the feature of a backend its list is empty and opening is an
-//! error, so that programs are written once for machines with and without accelerators.
+//! [`wgpu_adapters`] and [`cuda_devices`] list what a machine has; [`open_wgpu`] and [`open_cuda`]
+//! open a device as the runtime's `Accelerator`. Without the feature of a backend its list is empty
+//! and opening is an error, so that programs are written once for machines with and without
+//! accelerators.
 //!
 //! # Invariants
 //! 1. One queue for each device, whichever thread calls: program order is queue order.
-//! 2. Everything that can fail is a `Result`: no missing library, driver or adapter ends the process.
+//! 2. Everything that can fail is a `Result`: no missing library, driver or adapter ends the
+//!    process.
 //! 3. A kernel runs one cube when it is built: what a device refuses is refused before the run.
 //! 4. The backend's type is erased once, in `accelerator`; operators are generic over it inside
 //!    their `mod cube` only, and use CubeCL's checked launches, so they hold no `unsafe`.
@@ -26,6 +28,12 @@ mod accelerator; // the runtime's trait over any backend
 pub(crate) mod kernel; // what an operator's `mod cube` implements
 #[cfg(feature = "cube")]
 pub(crate) mod broadcast; // operands of different shapes
+#[cfg(feature = "cube")]
+pub(crate) mod convolution; // convolutions, transposed or not
+#[cfg(feature = "cube")]
+pub(crate) mod gemm; // products of matrices
+#[cfg(feature = "cube")]
+pub(crate) mod image; // windows over images
 #[cfg(feature = "cube")]
 pub(crate) mod lines; // kernels with one cube for each line along an axis
 #[cfg(feature = "cube")]

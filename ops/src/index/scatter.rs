@@ -25,7 +25,8 @@
 //! use synfire_ops::index::scatter::scatter_add;
 //! use synfire_runtime::{solo::fire_once, value::Value};
 //!
-//! let (x, source) = (Value::new(&[2], &[1.0_f32, 2.0]), Value::new(&[3], &[10.0_f32, 20.0, 30.0]));
+//! let x = Value::new(&[2], &[1.0_f32, 2.0]);
+//! let source = Value::new(&[3], &[10.0_f32, 20.0, 30.0]);
 //! let y = fire_once(&scatter_add(0), &[x, Value::new(&[3], &[1_i64, 0, 1]), source])?;
 //! assert_eq!(y[0].elements::<f32>(), [21.0, 42.0]);
 //! # Ok::<(), synfire_runtime::operator::FireError>(())

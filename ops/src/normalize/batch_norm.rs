@@ -49,6 +49,9 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 mod on_host; // one line for each channel
 use on_host::{OnHost, Train};
 
+#[cfg(feature = "cube")]
+mod cube; // the same in `f32`
+
 /// Normalisation by learnt means and variances, along axis 1. `epsilon` is added to the variances.
 #[must_use]
 pub fn batch_norm(epsilon: f64) -> BatchNorm {
@@ -128,8 +131,15 @@ impl Operator for BatchNorm {
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
         match self.momentum {
-            None => on_device!(target, specs, host: OnHost::new(self, specs)),
-            Some(momentum) => on_device!(target, specs, host: Train::new(self, momentum, specs)),
+            None => {
+                on_device!(target, specs, host: OnHost::new(self, specs), cube: cube::OnCube::new(self))
+            }
+            Some(momentum) => on_device!(
+                target,
+                specs,
+                host: Train::new(self, momentum, specs),
+                cube: cube::Train::new(self, momentum)
+            ),
         }
     }
 }

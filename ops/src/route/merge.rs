@@ -107,7 +107,8 @@ impl Kernel for OnHost {
     }
 }
 
-/// Element types, other branches null or not, one branch, null, none, bounded, failures, rejections.
+/// Element types, other branches null or not, one branch, null, none, bounded, failures,
+/// rejections.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let f32 = Element::F32;

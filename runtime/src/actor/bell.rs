@@ -32,9 +32,9 @@ mod parking {
         }
         pub(crate) fn park(&self) {
             let (token, changed) = &*self.0.0;
-            let mut token = token.lock().unwrap();
+            let mut token = token.lock().expect("loom poisons no lock");
             while !*token {
-                token = changed.wait(token).unwrap();
+                token = changed.wait(token).expect("loom poisons no lock");
             }
             *token = false;
         }
@@ -45,7 +45,7 @@ mod parking {
     }
     impl Unparker {
         pub(crate) fn unpark(&self) {
-            *self.0.0.lock().unwrap() = true;
+            *self.0.0.lock().expect("loom poisons no lock") = true;
             self.0.1.notify_one();
         }
     }

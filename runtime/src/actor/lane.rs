@@ -23,106 +23,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::bell::Bell;
-use super::register::{Block, Port};
-use super::ring::Ring;
+use super::body::{Actor, Scratch};
+use super::volley::{Line, Readiness, Volley, wrapped};
 use crate::crew::Crew;
-use crate::firing::{Firing, InPlace};
-use crate::observe::{LaneMeter, Mailbox, Tracer};
-use crate::operator::{FireError, Kernel, PieceStage};
+use crate::observe::{LaneMeter, Tracer};
+use crate::operator::FireError;
 use crate::run::Shared;
 use crate::token::{Stamp, State, Token};
-
-/// An actor of a lane.
-pub(crate) struct Actor {
-    /// Its index in the plan.
-    pub(crate) index: usize,
-    pub(crate) kernel: Box<dyn Kernel>,
-    /// Stages not yet taken by the kernel, with the first input that holds their constants.
-    pub(crate) stages: Vec<(Box<dyn PieceStage>, usize)>,
-    pub(crate) inputs: Vec<Port>,
-    pub(crate) outputs: Vec<Port>,
-    /// Inputs that carry tokens and whose null makes the firing null.
-    pub(crate) strict: Vec<u32>,
-    /// Inputs that carry tokens, with whether they hold the last good value (rule 4).
-    pub(crate) tokens: Vec<(u32, bool)>,
-    /// Those of `tokens` that are looked at even while the line is clean: they come from other
-    /// volleys or from earlier iterations.
-    pub(crate) checked: Vec<(u32, bool)>,
-    /// Inputs that come over a link of the plan, with its index.
-    pub(crate) linked: Vec<(u32, u32)>,
-    /// Outputs whose tokens are written even while the line is clean.
-    pub(crate) written: Vec<u32>,
-    /// Outputs that are read behind a delay (rule 4).
-    pub(crate) held: Vec<u32>,
-    /// Outputs that somebody looks at.
-    pub(crate) probed: Vec<(u32, Arc<Mailbox>)>,
-    pub(crate) is_source: bool,
-    pub(crate) is_switch: bool,
-    /// Whether its kernel looks at the states of its inputs: a clean line has none to show.
-    pub(crate) is_merge: bool,
-    /// The input and output that are one place.
-    pub(crate) pair: InPlace,
-    /// Whether any port moves from firing to firing.
-    pub(crate) moves: bool,
-    pub(crate) firings: u64,
-}
-
-/// Firings of one actor in a row, and the rings that they complete.
-pub(crate) struct Step {
-    pub(crate) actor: usize,
-    pub(crate) times: u32,
-    /// Indexes of the volley's grants that are published after this step.
-    pub(crate) publishes: std::ops::Range<usize>,
-}
-
-/// A stream that a volley waits for.
-pub(crate) struct Wait {
-    pub(crate) ring: Arc<Ring>,
-    pub(crate) reader: usize,
-    pub(crate) tokens: u64,
-    pub(crate) head: u64,
-    /// The slot of the last token of the next iteration.
-    pub(crate) slot: usize,
-    /// The writer's bell, unless it is this lane.
-    pub(crate) writer: Option<Arc<Bell>>,
-    /// Whether a feed writes it: when the run is told to stop, what was fed is the end.
-    pub(crate) is_fed: bool,
-    pub(crate) link: usize,
-}
-
-/// A ring that a volley writes.
-pub(crate) struct Grant {
-    pub(crate) ring: Arc<Ring>,
-    pub(crate) tokens: u64,
-    pub(crate) tail: u64,
-    /// The slot of the next token.
-    pub(crate) slot: usize,
-    /// The oldest head as last seen.
-    pub(crate) oldest: u64,
-    /// Bells of the readers on other lanes and outside.
-    pub(crate) readers: Vec<Arc<Bell>>,
-}
-
-/// Actors that fire as one straight line.
-pub(crate) struct Volley {
-    pub(crate) steps: Vec<Step>,
-    pub(crate) waits: Vec<Wait>,
-    pub(crate) grants: Vec<Grant>,
-    pub(crate) has_effect: bool,
-    pub(crate) starts_with_source: bool,
-    pub(crate) ended: bool,
-    /// Iterations so far.
-    pub(crate) iteration: u64,
-}
-
-/// What all firings of one iteration of a volley share.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Line {
-    stamp: Stamp,
-    /// Whether every token so far had a value.
-    clean: bool,
-}
 
 /// How a lane looks for a volley that may fire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,12 +56,6 @@ struct Position {
     time: u32,
 }
 
-enum Readiness {
-    Ready,
-    Blocked,
-    Over,
-}
-
 /// One lane.
 pub(crate) struct Lane {
     pub(crate) actors: Vec<Actor>,
@@ -168,23 +69,6 @@ pub(crate) struct Lane {
     pub(crate) meter: Arc<LaneMeter>,
     pub(crate) tracer: Option<Tracer>,
     pub(crate) line: Line,
-}
-
-/// The lane's scratch memory.
-pub(crate) struct Scratch {
-    block: Block,
-    bytes: usize,
-}
-
-impl Scratch {
-    pub(crate) fn new(bytes: usize) -> Result<Self, String> {
-        Ok(Self { block: Block::new(bytes)?, bytes })
-    }
-
-    fn take(&mut self) -> &mut [u8] {
-        let bytes = self.bytes;
-        &mut self.block.bytes_mut()[..bytes]
-    }
 }
 
 impl Lane {
@@ -224,7 +108,7 @@ impl Lane {
             if self.volleys[index].ended {
                 break;
             }
-            match self.readiness(index) {
+            match self.volleys[index].readiness(&self.shared) {
                 Readiness::Blocked => break,
                 Readiness::Over => self.end(index),
                 Readiness::Ready => self.fire_volley(index),
@@ -237,7 +121,8 @@ impl Lane {
     /// Whether any volley could move: the second look before sleeping.
     pub(crate) fn could_move(&mut self) -> bool {
         let blocked = |lane: &mut Self, index: usize| {
-            lane.volleys[index].ended || matches!(lane.readiness(index), Readiness::Blocked)
+            lane.volleys[index].ended
+                || matches!(lane.volleys[index].readiness(&lane.shared), Readiness::Blocked)
         };
         if self.order == Order::Static {
             let next = self.next;
@@ -246,40 +131,6 @@ impl Lane {
             return place.is_some_and(|place| !blocked(self, place));
         }
         (0..self.volleys.len()).any(|index| !blocked(self, index))
-    }
-
-    /// Rules 1 and 2.
-    #[inline]
-    fn readiness(&mut self, index: usize) -> Readiness {
-        let volley = &mut self.volleys[index];
-        if volley.starts_with_source && self.shared.is_stopping() {
-            return Readiness::Over;
-        }
-        for wait in &volley.waits {
-            let last = wait.head + wait.tokens - 1;
-            if !wait.ring.is_published_in(wait.slot, last) {
-                let over = wait.ring.closed_at().is_some_and(|tail| tail <= last)
-                    || (wait.is_fed && self.shared.is_stopping());
-                // Published and closed between the two looks: look once more.
-                if over && !wait.ring.is_published(last) {
-                    return Readiness::Over;
-                }
-                return Readiness::Blocked;
-            }
-        }
-        let mut unread = !volley.has_effect && !volley.grants.is_empty();
-        for grant in &mut volley.grants {
-            let end = grant.tail + grant.tokens;
-            if end.saturating_sub(grant.oldest) > grant.ring.capacity() || grant.oldest == u64::MAX
-            {
-                grant.oldest = grant.ring.oldest_head();
-                if end.saturating_sub(grant.oldest) > grant.ring.capacity() {
-                    return Readiness::Blocked;
-                }
-            }
-            unread &= grant.oldest == u64::MAX;
-        }
-        if unread { Readiness::Over } else { Readiness::Ready }
     }
 
     fn fire_volley(&mut self, index: usize) {
@@ -490,126 +341,6 @@ impl Lane {
             }
         }
     }
-}
-
-impl Actor {
-    fn prepare(&mut self, crew: &Crew, scratch: &mut [u8]) -> Result<(), FireError> {
-        let mut stages = std::mem::take(&mut self.stages);
-        self.with_firing(crew, scratch, |kernel, firing| {
-            stages.iter_mut().for_each(|(stage, first)| stage.prepare(firing, *first));
-            if !stages.is_empty() {
-                kernel.absorb(stages.into_iter().map(|(stage, _)| stage).collect());
-            }
-            kernel.prepare(firing)
-        })
-    }
-
-    #[inline]
-    fn call(&mut self, crew: &Crew, scratch: &mut [u8]) -> Result<(), FireError> {
-        self.with_firing(crew, scratch, |kernel, firing| kernel.fire(firing))
-    }
-
-    #[inline]
-    #[expect(unsafe_code, reason = "a firing is made of the slots that the volley holds")]
-    fn with_firing<R>(
-        &mut self,
-        crew: &Crew,
-        scratch: &mut [u8],
-        call: impl FnOnce(&mut dyn Kernel, &mut Firing<'_>) -> R,
-    ) -> R {
-        // SAFETY: rule 1 gave the volley every slot at these cursors, and within the volley the
-        // plan's order gives each register to one actor at a time (register rules 2 to 4).
-        let mut firing = unsafe {
-            Firing::new((&self.inputs, &self.outputs, self.pair), crew, scratch, self.firings)
-        };
-        call(&mut *self.kernel, &mut firing)
-    }
-
-    /// Moves every port on by one firing.
-    #[inline]
-    fn advance(&mut self) {
-        self.firings += 1;
-        if self.moves {
-            self.inputs.iter_mut().chain(&mut self.outputs).for_each(Port::advance);
-        }
-    }
-
-    /// Meters the tokens that came over links.
-    fn count_passed(&self, shared: &Shared) {
-        for &(input, link) in &self.linked {
-            let port = &self.inputs[input as usize];
-            let tokens = (0..port.rate).filter(|&token| port.state(token).is_value());
-            shared.count_passed(link, tokens.map(|token| port.payload_bytes(token) as u64));
-        }
-    }
-
-    /// The youngest stamp of the tokens that came over links, if any did.
-    fn youngest(&self) -> Option<Stamp> {
-        let stamps = self.linked.iter().map(|&(input, _)| {
-            let port = &self.inputs[input as usize];
-            port.stamp(port.rate - 1)
-        });
-        stamps.reduce(|a, b| if b.sequence > a.sequence { b } else { a })
-    }
-
-    /// Poison before null before value; rule 4 lets a held input pass, a merge its branches.
-    fn worst(&self, clean: bool) -> State {
-        let states = |input: u32| {
-            let port = &self.inputs[input as usize];
-            (0..port.rate).map(move |token| port.state(token))
-        };
-        let looked_at = if clean { &self.checked } else { &self.tokens };
-        let mut worst = State::VALUE;
-        for &(input, holds) in looked_at {
-            let state = states(input).max().unwrap_or_default();
-            if state.cause().is_some() && !holds || state.is_null() {
-                worst = worst.max(state);
-            }
-        }
-        if !worst.is_null() {
-            return worst;
-        }
-        let is_looked_at = |input: &u32| looked_at.iter().any(|(own, _)| own == input);
-        let mut strict = self.strict.iter().filter(|input| is_looked_at(input));
-        let null = strict.any(|&input| states(input).any(State::is_null));
-        if null { State::NULL } else { State::VALUE }
-    }
-
-    /// Gives the outputs of this firing a stamp and a value, where a clean line has them written.
-    #[inline]
-    fn begin_clean(&self, stamp: Stamp) {
-        for &output in &self.written {
-            self.outputs[output as usize].begin(stamp, State::VALUE);
-        }
-    }
-
-    /// Lets those who look at the outputs see them; a null of a switch shows in the token.
-    #[inline]
-    fn show(&self, stamp: Stamp, state: State) {
-        for (output, mailbox) in &self.probed {
-            let port = &self.outputs[*output as usize];
-            let state = if self.is_switch { port.state(0) } else { state };
-            mailbox.leave(port, stamp, state);
-        }
-    }
-
-    /// Gives the outputs of this firing their stamp and state.
-    fn begin(&self, stamp: Stamp, state: State) {
-        self.outputs.iter().for_each(|port| port.begin(stamp, state));
-    }
-
-    /// Rule 4: leaves the last good payload in the current slot of outputs read behind a delay.
-    fn hold(&mut self) {
-        for &output in &self.held {
-            self.outputs[output as usize].repeat_last();
-        }
-    }
-}
-
-/// A slot index just beyond the ring's end, brought back to its start.
-fn wrapped(slot: usize, ring: &Ring) -> usize {
-    let capacity = ring.slots().len();
-    if slot >= capacity { slot - capacity } else { slot }
 }
 
 /// What a panic said.

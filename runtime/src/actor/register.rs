@@ -8,6 +8,10 @@
 //! 3. A register with a ring is handed over slot by slot by the protocol of [`super::ring`].
 //! 4. A parameter's register is written before the lanes start and only read afterwards.
 //!
+//! 5. A payload of fixed extents that fits the words of a token that would hold bounded extents
+//!    rides there, if the register has a ring: a hop between cores then moves one cache line. The
+//!    fields of a token are therefore accessed one by one while a firing may hold the payload.
+//!
 //! A [`Port`] is one end of a register in one actor: a cursor over its slots. The lane moves the
 //! cursor after each firing, so the current slot is always one that rules 2 to 4 give it.
 #![expect(unsafe_code, reason = "the one place that turns planned offsets into slices")]
@@ -138,6 +142,11 @@ impl Port {
             }
         };
         let slots = headers.slots().as_ptr();
+        let rides = matches!((&payload, &headers), (Payload::Host { .. }, Headers::Ring(_)))
+            && spec.is_fixed()
+            && bytes <= Slot::ROOM;
+        let (start, stride) =
+            if rides { (headers.slots()[0].room(), size_of::<Slot>()) } else { (start, stride) };
         let capacity = u32::try_from(capacity).expect("plans hold fewer slots than u32::MAX");
         let (element, varies) = (spec.element, !spec.is_fixed());
         Self {
@@ -227,6 +236,16 @@ impl Port {
     #[inline]
     pub(crate) fn token(&self, token: u32) -> Token {
         self.slot(token).read()
+    }
+
+    #[inline]
+    pub(crate) fn set_state(&self, token: u32, state: State) {
+        self.slot(token).set_state(state);
+    }
+
+    #[inline]
+    pub(crate) fn set_stamp(&self, token: u32, stamp: Stamp) {
+        self.slot(token).set_stamp(stamp);
     }
 
     #[inline]

@@ -165,6 +165,32 @@ impl Slot {
         self.token.with(|token| unsafe { (*token).stamp })
     }
 
+    /// Writes the state alone; otherwise as [`Slot::write`].
+    #[inline]
+    #[expect(unsafe_code, reason = "the token cells are handed over by the ring protocol")]
+    pub(crate) fn set_state(&self, state: State) {
+        // SAFETY: rule 1, as for `write`.
+        self.token.with_mut(|token| unsafe { (*token).state = state });
+    }
+
+    /// Writes the stamp alone; otherwise as [`Slot::write`].
+    #[inline]
+    #[expect(unsafe_code, reason = "the token cells are handed over by the ring protocol")]
+    pub(crate) fn set_stamp(&self, stamp: Stamp) {
+        // SAFETY: rule 1, as for `write`.
+        self.token.with_mut(|token| unsafe { (*token).stamp = stamp });
+    }
+
+    /// Bytes of a payload that can ride in the slot.
+    pub(crate) const ROOM: usize = Token::ROOM;
+
+    /// Where a payload rides: the words for bounded extents, which a fixed port does not use.
+    #[expect(unsafe_code, reason = "the address of a field, nothing is read or written")]
+    pub(crate) fn room(&self) -> *mut u8 {
+        // SAFETY: the field lies inside the cell.
+        self.token.with_mut(|token| unsafe { Token::room(token) })
+    }
+
     /// Writes the token; the caller is the writer and holds the credit by rule 1.
     #[inline]
     #[expect(unsafe_code, reason = "the token cells are handed over by the ring protocol")]

@@ -55,7 +55,7 @@ pub(super) fn balance(nodes: &mut [Node], faults: &mut Vec<Fault>) -> bool {
         if firings[start].is_none() && !nodes[start].is_parameter() {
             let found = component(start, &steps, &mut firings, nodes);
             let scaled = found.and_then(|members| scale(&members, &firings, nodes));
-            faults.extend(scaled.err());
+            faults.extend(scaled.err().map(|fault| *fault));
         }
     }
     faults.len() == before
@@ -80,7 +80,7 @@ fn component(
     steps: &[Vec<(usize, u64, u64)>],
     firings: &mut [Option<Fraction>],
     nodes: &[Node],
-) -> Result<Vec<usize>, Fault> {
+) -> Result<Vec<usize>, Box<Fault>> {
     firings[start] = Some(Fraction { over: 1, under: 1 });
     let mut members = vec![start];
     let mut fault = None;
@@ -107,7 +107,7 @@ fn component(
             }
         }
     }
-    fault.map_or(Ok(members), Err)
+    fault.map_or(Ok(members), |fault| Err(Box::new(fault)))
 }
 
 fn contradiction(from: &Node, to: &Node, found: Fraction, wanted: Fraction) -> Fault {
@@ -127,7 +127,11 @@ fn too_many(node: &Node) -> Fault {
 }
 
 /// Brings the fractions of one part to the smallest whole numbers.
-fn scale(members: &[usize], firings: &[Option<Fraction>], nodes: &mut [Node]) -> Result<(), Fault> {
+fn scale(
+    members: &[usize],
+    firings: &[Option<Fraction>],
+    nodes: &mut [Node],
+) -> Result<(), Box<Fault>> {
     let fraction = |&member: &usize| firings[member].expect("members have fractions");
     let mut multiple = 1_u64;
     for member in members {
@@ -135,7 +139,7 @@ fn scale(members: &[usize], firings: &[Option<Fraction>], nodes: &mut [Node]) ->
         multiple = (multiple / gcd(multiple, under))
             .checked_mul(under)
             .filter(|&m| m <= REPETITIONS_MAX)
-            .ok_or_else(|| too_many(&nodes[*member]))?;
+            .ok_or_else(|| Box::new(too_many(&nodes[*member])))?;
     }
     let common = members.iter().fold(0, |common, member| {
         let Fraction { over, under } = fraction(member);
@@ -148,7 +152,7 @@ fn scale(members: &[usize], firings: &[Option<Fraction>], nodes: &mut [Node]) ->
         let rates = contract.inputs.iter().chain(&contract.outputs).map(|port| port.rate);
         let tokens = count.saturating_mul(u64::from(rates.max().unwrap_or(1)));
         if tokens > REPETITIONS_MAX {
-            return Err(too_many(&nodes[*member]));
+            return Err(Box::new(too_many(&nodes[*member])));
         }
         nodes[*member].repetitions = count;
     }

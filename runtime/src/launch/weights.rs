@@ -55,10 +55,15 @@ impl Weights {
         faults
     }
 
+    /// The given value of a parameter, if one is given.
+    pub(super) fn given(&self, path: &str) -> Option<&Value> {
+        self.0.get(path)
+    }
+
     /// The value of a parameter.
     pub(crate) fn value(&self, graph: &GraphData, node: usize, seed: Seed) -> Value {
         let node = &graph.nodes[node];
-        if let Some(value) = self.0.get(&node.path) {
+        if let Some(value) = self.given(&node.path) {
             return value.clone();
         }
         let Role::Parameter(initial) = &node.role else {
@@ -71,30 +76,43 @@ impl Weights {
 
 /// The value of an initial token; none for null.
 pub(crate) fn value(initial: &Initial, spec: &Spec, seed: Seed) -> Option<Value> {
-    let number = |index: usize| match *initial {
-        Initial::Zeros => 0.0,
-        Initial::Constant(number) => number,
-        Initial::Uniform { bound } => bound * (2.0 * seed.uniform(index as u64) - 1.0),
-        Initial::Normal { deviation } => deviation * seed.normal(index as u64),
-        Initial::Value(_) | Initial::Null => unreachable!("handled below"),
-    };
     match initial {
         Initial::Null => None,
         Initial::Value(value) => Some((**value).clone()),
-        Initial::Zeros => Some(Value::zeros(spec)),
-        _ => Some(filled(spec, number)),
+        _ => {
+            let mut bytes = vec![0; spec.bytes()];
+            write(initial, spec, seed, &mut bytes);
+            Some(Value::from_bytes(spec.element, &spec.bounds(), bytes))
+        }
     }
 }
 
-fn filled(spec: &Spec, number: impl Fn(usize) -> f64) -> Value {
-    let (extents, count) = (spec.bounds(), spec.elements());
+/// Writes an initial token in place, so that launching takes no memory beside the registers.
+pub(super) fn write(initial: &Initial, spec: &Spec, seed: Seed, bytes: &mut [u8]) {
+    let number = |index: usize| match *initial {
+        Initial::Constant(number) => number,
+        Initial::Uniform { bound } => bound * (2.0 * seed.uniform(index as u64) - 1.0),
+        Initial::Normal { deviation } => deviation * seed.normal(index as u64),
+        Initial::Zeros | Initial::Value(_) | Initial::Null => unreachable!("handled below"),
+    };
+    match initial {
+        Initial::Null | Initial::Zeros => bytes.fill(0),
+        Initial::Value(value) => bytes.copy_from_slice(value.bytes()),
+        _ => fill(spec.element, number, bytes),
+    }
+}
+
+fn fill(element: Element, number: impl Fn(usize) -> f64, bytes: &mut [u8]) {
     macro_rules! of {
         ($scalar:ty, $from:expr) => {{
-            let elements: Vec<$scalar> = (0..count).map(|index| $from(number(index))).collect();
-            bytemuck::cast_slice(&elements).to_vec()
+            let pieces = bytes.chunks_exact_mut(size_of::<$scalar>());
+            for (index, piece) in pieces.enumerate() {
+                let element: $scalar = $from(number(index));
+                piece.copy_from_slice(bytemuck::bytes_of(&element));
+            }
         }};
     }
-    let bytes: Vec<u8> = match spec.element {
+    match element {
         Element::F32 => of!(f32, |x| x as f32),
         Element::F64 => of!(f64, |x| x),
         Element::F16 => of!(f16, f16::from_f64),
@@ -103,6 +121,5 @@ fn filled(spec: &Spec, number: impl Fn(usize) -> f64) -> Value {
         Element::I64 => of!(i64, |x| x as i64),
         Element::U8 => of!(u8, |x| x as u8),
         Element::Bool => of!(u8, |x| u8::from(x != 0.0)),
-    };
-    Value::from_bytes(spec.element, &extents, bytes)
+    }
 }

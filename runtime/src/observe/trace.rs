@@ -16,7 +16,8 @@ pub(crate) fn chrome<'a>(data: &PlanData, lanes: impl Iterator<Item = &'a LaneMe
         let name = escape(&meter.device);
         let _ = writeln!(
             text,
-            "{{\"ph\":\"M\",\"pid\":1,\"tid\":{lane},\"name\":\"thread_name\",\"args\":{{\"name\":\"{name}\"}}}},"
+            "{{\"ph\":\"M\",\"pid\":1,\"tid\":{lane},\"name\":\"thread_name\",\
+             \"args\":{{\"name\":\"{name}\"}}}},"
         );
         for event in meter.trace.lock().iter() {
             slice(&mut text, data, lane, event);
@@ -38,7 +39,8 @@ pub(crate) fn chrome<'a>(data: &PlanData, lanes: impl Iterator<Item = &'a LaneMe
     }
     let _ = write!(
         text,
-        "{{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{{\"name\":\"synfire\"}}}}\n]}}\n"
+        "{{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\
+         \"args\":{{\"name\":\"synfire\"}}}}\n]}}\n"
     );
     text
 }

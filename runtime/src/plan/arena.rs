@@ -1,8 +1,8 @@
 //! Arenas: registers that live inside one volley share memory by liveness.
 //!
-//! A register lives from its writer's first step to the last step that reads or writes it. Where an operator
-//! may work in place and is the last reader, its output takes the input's place. Places are found
-//! greedily, largest first, each at the lowest offset where no living neighbour lies (the
+//! A register lives from its writer's first step to the last step that reads or writes it. Where
+//! an operator may work in place and is the last reader, its output takes the input's place. Places
+//! are found greedily, largest first, each at the lowest offset where no living neighbour lies (the
 //! "greedy by size" of Pisarchyk and Lee, 2020); also in order of birth, and the better is kept.
 //! One volley runs at a time on a lane, so all volleys of a lane share one arena.
 

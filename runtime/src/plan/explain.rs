@@ -58,7 +58,8 @@ impl Plan {
         for row in self.memory() {
             writeln!(
                 text,
-                "memory {}: {} = arenas {} + registers {} + parameters {} + kept by kernels {} + scratch {}",
+                "memory {}: {} = arenas {} + registers {} + parameters {} + \
+                 kept by kernels {} + scratch {}",
                 row.memory,
                 bytes(row.total_bytes()),
                 bytes(row.arena_bytes),

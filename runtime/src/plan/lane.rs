@@ -140,8 +140,9 @@ pub(super) fn in_order(placed: &Placed, data: &PlanData) -> Result<(), Faults> {
         let stream = &data.registers[inlet.register as usize].name;
         let fault = Fault::new(Stage::Plan, Code::Deadlock, node.path.clone());
         let fault = fault.port(node.contract.inputs[input].name.clone()).found(format!(
-            "a cycle without enough tokens:\n      {reader} -[lane order, 0 token(s)]-> {writer}\n      {writer} \
-             -[data {stream}, {delay} token(s)]-> {reader}",
+            "a cycle without enough tokens:\n      \
+             {reader} -[lane order, 0 token(s)]-> {writer}\n      \
+             {writer} -[data {stream}, {delay} token(s)]-> {reader}",
             reader = node.path,
             writer = writer.path,
             delay = inlet.delay,

@@ -88,7 +88,8 @@ fn speedup(job: &Job<'_>) {
     let ideal = branches.iter().sum::<f64>() / longest;
     let speedup = one / all;
     say(&format!(
-        "latency     {speedup:.2} x one device; ideal {ideal:.2} (sum of branches over the longer), reached {:.0} %",
+        "latency     {speedup:.2} x one device; ideal {ideal:.2} (sum of branches over the \
+         longer), reached {:.0} %",
         100.0 * speedup / ideal
     ));
     let period = job.streaming.wall_ns / job.streaming.frames.max(1) as f64;

@@ -1,8 +1,8 @@
 //! PPN, the parallel perception network: two networks over one LiDAR cloud, one device each.
 //!
-//! Source: Suwesh, "Parallel-Perception-Network". The cloud goes to both devices; each makes its own
-//! bird's-eye-view map, keeps the last 16, and runs its own network: a *segmentation* network that
-//! passes side features from every level of its encoder to its decoder, and a *reconstruction*
+//! Source: Suwesh, "Parallel-Perception-Network". The cloud goes to both devices; each makes its
+//! own bird's-eye-view map, keeps the last 16, and runs its own network: a *segmentation* network
+//! that passes side features from every level of its encoder to its decoder, and a *reconstruction*
 //! network without any. No data crosses between the branches.
 //!
 //! ```text
@@ -11,17 +11,19 @@
 //! ```
 //!
 //! # Shape
-//! `cloud`: `f32[up to points, 4]` (x, y, z in metres, intensity) -> two maps `f32[1, 1, size, size]`.
+//! `cloud`: `f32[up to points, 4]` (x, y, z in metres, intensity) -> two maps
+//! `f32[1, 1, size, size]`.
 //!
 //! # Parameters
-//! `paper()`: 46,482,099 and 27,607,363 trained ones, 131,208,201,216 and 94,233,134,080 multiply-adds.
-//! Names in files are the reference's: `segmentation.conv1.weight`, see [`weight_name`].
+//! `paper()`: 46,482,099 and 27,607,363 trained ones, 131,208,201,216 and 94,233,134,080
+//! multiply-adds. Names in files are the reference's: `segmentation.conv1.weight`, see
+//! [`weight_name`].
 //!
 //! # Differences
-//! The published decoder of the segmentation network reads the encoder's side features only, so most
-//! of its parameters are dead; [`Wiring::Intended`] reads the decoder's own output, which is meant.
-//! The published map depends on the order of points; here a cell is a maximum. Frames before the
-//! first are empty maps.
+//! The published decoder of the segmentation network reads the encoder's side features only, so
+//! most of its parameters are dead; [`Wiring::Intended`] reads the decoder's own output, which
+//! is meant. The published map depends on the order of points; here a cell is a maximum. Frames
+//! before the first are empty maps.
 
 use synfire_ops::arrange::concat::concat;
 use synfire_ops::arrange::reshape::{Extent, reshape};

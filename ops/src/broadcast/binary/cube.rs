@@ -1,6 +1,7 @@
 //! The family on accelerators: the formulas of the table once more, over the bits of two elements.
 //!
-//! For `f32`, `i32`, `u8` and `bool`. Nothing fails there: an integer remainder by 0 is some number.
+//! For `f32`, `i32`, `u8` and `bool`. Nothing fails there: an integer remainder by 0 is some
+//! number.
 
 use cubecl::prelude::*;
 use synfire_runtime::operator::{FireError, KernelError, Specs};

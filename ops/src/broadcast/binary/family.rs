@@ -97,7 +97,11 @@ impl Operator for Binary {
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
         let row = self.row;
-        on_device!(target, specs, host: OnHost::new(row, specs), cube: super::cube::OnCube::new(row.name, specs)?)
+        on_device!(
+            target, specs,
+            host: OnHost::new(row, specs),
+            cube: super::cube::OnCube::new(row.name, specs)?
+        )
     }
 }
 
