@@ -38,6 +38,8 @@ pub(crate) struct Actor {
     pub(crate) is_switch: bool,
     /// Whether its kernel looks at the states of its inputs: a clean line has none to show.
     pub(crate) is_merge: bool,
+    /// Whether a firing on a clean line is nothing but the kernel's.
+    pub(crate) is_plain: bool,
     /// The input and output that are one place.
     pub(crate) pair: InPlace,
     /// Whether any port moves from firing to firing.
@@ -105,27 +107,34 @@ impl Actor {
         stamps.reduce(|a, b| if b.sequence > a.sequence { b } else { a })
     }
 
-    /// Poison before null before value; rule 4 lets a held input pass, a merge its branches.
+    /// Poison before null before value, of the inputs that are looked at.
+    #[inline]
     pub(super) fn worst(&self, clean: bool) -> State {
-        let states = |input: u32| {
-            let port = &self.inputs[input as usize];
-            (0..port.rate).map(move |token| port.state(token))
-        };
         let looked_at = if clean { &self.checked } else { &self.tokens };
-        let mut worst = State::VALUE;
-        for &(input, holds) in looked_at {
-            let state = states(input).max().unwrap_or_default();
-            if state.cause().is_some() && !holds || state.is_null() {
-                worst = worst.max(state);
-            }
-        }
-        if !worst.is_null() {
-            return worst;
-        }
-        let is_looked_at = |input: &u32| looked_at.iter().any(|(own, _)| own == input);
-        let mut strict = self.strict.iter().filter(|input| is_looked_at(input));
-        let null = strict.any(|&input| states(input).any(State::is_null));
-        if null { State::NULL } else { State::VALUE }
+        let states = looked_at.iter().map(|&(input, _)| self.state(input));
+        let worst = states.max().unwrap_or_default();
+        if worst.is_value() { worst } else { self.worst_that_counts(looked_at) }
+    }
+
+    /// The worst state of the tokens of an input.
+    #[inline]
+    fn state(&self, input: u32) -> State {
+        let port = &self.inputs[input as usize];
+        (0..port.rate).map(|token| port.state(token)).max().unwrap_or_default()
+    }
+
+    /// Rule 4 lets a held input pass, a merge lets the nulls of its branches pass.
+    #[cold]
+    fn worst_that_counts(&self, looked_at: &[(u32, bool)]) -> State {
+        let counts = |&(input, holds): &(u32, bool)| {
+            let state = self.state(input);
+            let passes = match state.cause() {
+                Some(_) => holds,
+                None => !self.strict.contains(&input),
+            };
+            if passes { State::VALUE } else { state }
+        };
+        looked_at.iter().map(counts).max().unwrap_or_default()
     }
 
     /// Gives the outputs of this firing a stamp and a value, where a clean line has them written.

@@ -68,6 +68,8 @@ pub(crate) struct Lane {
     pub(crate) shared: Arc<Shared>,
     pub(crate) meter: Arc<LaneMeter>,
     pub(crate) tracer: Option<Tracer>,
+    /// Whether firings are timed or made to fail.
+    pub(crate) watched: bool,
     pub(crate) line: Line,
 }
 
@@ -226,7 +228,18 @@ impl Lane {
     /// One firing: rule 3.
     #[inline]
     fn fire(&mut self, at: Position) -> Result<(), FireError> {
-        let actor = self.volleys[at.volley].steps[at.step].actor;
+        let Self { volleys, actors, crew, scratch, line, .. } = self;
+        let actor = volleys[at.volley].steps[at.step].actor;
+        let own = &mut actors[actor];
+        // Nearly every firing: nothing to look at, nothing to write but the payload.
+        if own.is_plain && line.clean && !self.watched {
+            return own.call(crew, scratch.take());
+        }
+        self.fire_watched(at, actor)
+    }
+
+    /// One firing with everything that may belong to it.
+    fn fire_watched(&mut self, at: Position, actor: usize) -> Result<(), FireError> {
         if self.actors[actor].is_merge {
             self.sully(at);
         }

@@ -218,6 +218,7 @@ impl Assembler<'_> {
             shared: self.shared.clone(),
             meter: Arc::new(LaneMeter::new(name, (&indexes, &volley_of), options.sampling)),
             tracer: Tracer::new(options.clock.clone(), options.sampling),
+            watched: options.sampling.every > 0 || self.shared.inject.is_some(),
             line: Line::default(),
         };
         lane.prepare().map_err(|(actor, error)| {
@@ -289,7 +290,7 @@ impl Assembler<'_> {
             own.link.is_some() || self.data.registers[own.register as usize].storage == Storage::Own
         };
         let written = self.written(actor, node);
-        Ok(Actor {
+        let mut built = Actor {
             index: index as usize,
             kernel,
             stages,
@@ -307,10 +308,17 @@ impl Assembler<'_> {
             is_source: node.contract.is_source(),
             is_switch: matches!(node.contract.routing, Routing::Switch { .. }),
             is_merge: matches!(node.contract.routing, Routing::Merge { .. }),
+            is_plain: false,
             pair,
             moves,
             firings: 0,
-        })
+        };
+        built.is_plain = node.contract.routing == Routing::Static
+            && !built.is_source
+            && built.checked.is_empty()
+            && built.written.is_empty()
+            && built.probed.is_empty();
+        Ok(built)
     }
 
     /// The mailboxes of an actor's outputs that are looked at.
