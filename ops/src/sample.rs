@@ -53,12 +53,15 @@ impl Tensor {
     }
 }
 
+/// A computation in `f64` of all outputs from all inputs.
+pub type Computation = dyn Fn(&[Tensor]) -> Vec<Tensor> + Send + Sync;
+
 /// What must come out of a sample.
 pub enum Expect {
     /// These tensors, literally.
     Outputs(Vec<Tensor>),
     /// What this `f64` computation, written another way than the kernel, gives for the inputs.
-    Reference(Box<dyn Fn(&[Tensor]) -> Vec<Tensor> + Send + Sync>),
+    Reference(Box<Computation>),
     /// These tensors, or null where a branch is not taken.
     Routed(Vec<Option<Tensor>>),
     /// A firing that fails with a text which contains this.

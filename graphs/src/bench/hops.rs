@@ -45,17 +45,17 @@ pub fn run(threads: usize, tokens: u64, out: &mut dyn Write) -> Result<()> {
     let bench = Bench { threads, clock: Arc::new(RealClock::new()) };
     let few = tokens / 10;
     let chain = bench.ahead(&|| chain(tokens, None, &Body::Nothing))?;
-    bench.report(out, "chain64", &chain, tokens * CHAIN as u64, AWAKE)?;
+    bench.report(out, "chain64", &chain, (tokens * CHAIN as u64, AWAKE))?;
     let single = bench.plan(chain_of_one(few), &Limits::default())?;
-    bench.report(out, "chain64_lat", &single, few * CHAIN as u64, AWAKE)?;
+    bench.report(out, "chain64_lat", &single, (few * CHAIN as u64, AWAKE))?;
     let diamond = bench.ahead(&|| diamond(tokens))?;
-    bench.report(out, "diamond8", &diamond, tokens * 2 * BRANCHES as u64, AWAKE)?;
+    bench.report(out, "diamond8", &diamond, (tokens * 2 * BRANCHES as u64, AWAKE))?;
     let spun = bench.ahead(&|| pingpong(tokens))?;
-    let spun = bench.report(out, "pingpong", &spun, tokens * 2, AWAKE)?;
+    let spun = bench.report(out, "pingpong", &spun, (tokens * 2, AWAKE))?;
     if threads > 1 {
         let floor = bench.floor(out, tokens)?;
         let parked = bench.ahead(&|| pingpong(few / 10))?;
-        bench.report(out, "pingpong_parked", &parked, few / 5, 0)?;
+        bench.report(out, "pingpong_parked", &parked, (few / 5, 0))?;
         let ratio = spun / floor;
         writeln!(
             out,
@@ -158,8 +158,7 @@ impl Bench {
         out: &mut dyn Write,
         case: &str,
         plan: &Plan,
-        hops: u64,
-        spins: u32,
+        (hops, spins): (u64, u32),
     ) -> Result<f64> {
         let sample = |_| Ok(self.time(plan, spins)? / hops as f64);
         let samples = (0..7).map(sample).collect::<Result<_>>()?;

@@ -16,8 +16,8 @@ use crate::host::window::{ConvShape, ConvTransposeShape, Window};
 /// Units of a cube.
 const UNITS: u32 = 64;
 
-/// Places of a unit, [`UNITS`] apart.
-const PLACES: usize = 2;
+/// Places of a unit, [`UNITS`] apart, where there are more than units.
+const PLACES: usize = 4;
 
 /// At most so many filters are in one unit.
 const FILTERS_MAX: usize = 8;
@@ -68,7 +68,8 @@ impl OnCube {
         let places = [0, 1]
             .map(|axis| y.extents()[channel + 1 + axis].div_ceil(phases[axis].count as usize));
         let items = y.extents()[..channel].iter().product::<usize>();
-        let places = items * places[0] * places[1];
+        let [places_each, places_across] = [places[0] * places[1], places[1]];
+        let places = items * places_each;
         let taps = weight.extents()[2..].iter().product::<usize>();
         let [to_filter, to_channel] = match self.is_transposed {
             false => [channels * taps, taps],
@@ -76,11 +77,14 @@ impl OnCube {
         };
         Counts {
             places: size(places),
-            strips: size(places.div_ceil(UNITS as usize * PLACES)),
+            places_each: size(places_each),
+            places_across: size(places_across),
+            strips: size(places.div_ceil(UNITS as usize * span(places))),
             groups: size(self.groups),
             channels: size(channels),
             filters: size(filters),
             blocks: size(filters.div_ceil(block(filters))),
+            to_group: size(channels * filters * taps),
             to_filter: size(to_filter),
             to_channel: size(to_channel),
         }
@@ -90,6 +94,11 @@ impl OnCube {
 /// How many filters are in one unit.
 fn block(filters: usize) -> usize {
     filters.next_power_of_two().min(FILTERS_MAX)
+}
+
+/// How many places are in one unit.
+fn span(places: usize) -> usize {
+    if places > UNITS as usize { PLACES } else { 1 }
 }
 
 /// The largest number that divides both, after Euclid.
@@ -127,6 +136,7 @@ impl CubeKernel for OnCube {
                 phases[1].argument(),
                 has_bias,
                 block(counts.filters as usize),
+                span(counts.places as usize),
             );
         })
     }
@@ -136,6 +146,10 @@ impl CubeKernel for OnCube {
 struct Counts {
     /// Places of one phase in one channel, of all images.
     places: u32,
+    /// Those of one image.
+    places_each: u32,
+    /// Those of one row.
+    places_across: u32,
     /// Cubes that share those.
     strips: u32,
     groups: u32,
@@ -145,6 +159,8 @@ struct Counts {
     filters: u32,
     /// Cubes that share those.
     blocks: u32,
+    /// Weights from one group to the next.
+    to_group: u32,
     /// Weights from one filter to the next.
     to_filter: u32,
     /// Weights from one channel to the next.
@@ -153,9 +169,19 @@ struct Counts {
 
 impl Counts {
     fn argument<R: Runtime>(&self) -> CountsLaunch<R> {
-        let Self { places, strips, groups, channels, .. } = *self;
-        let Self { filters, blocks, to_filter, to_channel, .. } = *self;
-        CountsLaunch::new(places, strips, groups, channels, filters, blocks, to_filter, to_channel)
+        CountsLaunch::new(
+            self.places,
+            self.places_each,
+            self.places_across,
+            self.strips,
+            self.groups,
+            self.channels,
+            self.filters,
+            self.blocks,
+            self.to_group,
+            self.to_filter,
+            self.to_channel,
+        )
     }
 }
 
@@ -199,6 +225,38 @@ fn first_pixel(direction: &Direction, phases: &Phases, phase: u32, tap: u32) -> 
     pixel
 }
 
+/// What a unit computes.
+#[derive(Clone, Copy, CubeType)]
+struct Part {
+    group: u32,
+    /// The first filter, in its group.
+    filter: u32,
+    phase_down: u32,
+    phase_across: u32,
+    /// The first place, in its phase.
+    place: u32,
+}
+
+#[cube]
+fn part(
+    counts: &Counts,
+    down: &Phases,
+    across: &Phases,
+    #[comptime] block: usize,
+    #[comptime] span: usize,
+) -> Part {
+    let rest = CUBE_POS as u32 / counts.strips;
+    let (phase_across, rest) = (rest % across.count, rest / across.count);
+    let (phase_down, rest) = (rest % down.count, rest / down.count);
+    Part {
+        group: rest / counts.blocks,
+        filter: rest % counts.blocks * comptime!(block as u32),
+        phase_down,
+        phase_across,
+        place: CUBE_POS as u32 % counts.strips * comptime!(UNITS * span as u32) + UNIT_POS,
+    }
+}
+
 #[cube(launch)]
 fn convolve(
     x: &Array<f32>,
@@ -212,57 +270,33 @@ fn convolve(
     phases_across: Phases,
     #[comptime] with_bias: bool,
     #[comptime] block: usize,
+    #[comptime] span: usize,
 ) {
-    let strip = CUBE_POS as u32 % counts.strips;
-    let rest = CUBE_POS as u32 / counts.strips;
-    let phase_across = rest % phases_across.count;
-    let rest = rest / phases_across.count;
-    let phase_down = rest % phases_down.count;
-    let rest = rest / phases_down.count;
-    let within = rest % counts.blocks * comptime!(block as u32);
-    let group = rest / counts.blocks;
-    if group < counts.groups {
-        // Filters and places behind the last repeat it, and are not stored.
-        let mut weights = Array::<u32>::new(block);
-        let mut sums = Array::<f32>::new(comptime!(block * PLACES));
+    let part = part(&counts, &phases_down, &phases_across, block, span);
+    if part.group < counts.groups {
+        let tap_down = first_tap(&phases_down, part.phase_down);
+        let tap_across = first_tap(&phases_across, part.phase_across);
+        let first_row = first_pixel(&down, &phases_down, part.phase_down, tap_down);
+        let first_column = first_pixel(&across, &phases_across, part.phase_across, tap_across);
+        let image = down.extent * across.extent;
+        // Places and filters behind the last repeat it, and are not stored.
+        let mut row = Array::<u32>::new(span);
+        let mut column = Array::<u32>::new(span);
+        let mut start = Array::<u32>::new(span);
         #[unroll]
-        for f in 0..block {
-            let filter = min(within + comptime!(f as u32), counts.filters - 1);
-            weights[f] = filter * counts.to_filter;
-            #[unroll]
-            for p in 0..PLACES {
-                if comptime!(with_bias) {
-                    let filter = group * counts.filters + filter;
-                    sums[comptime!(f * PLACES + p)] = bias[filter as usize];
-                } else {
-                    sums[comptime!(f * PLACES + p)] = 0.0f32;
-                }
-            }
+        for p in 0..span {
+            let place = min(part.place + comptime!(p as u32 * UNITS), counts.places - 1);
+            let within = place % counts.places_each;
+            row[p] = first_row + within / counts.places_across * down.place_step;
+            column[p] = first_column + within % counts.places_across * across.place_step;
+            let group = place / counts.places_each * counts.groups + part.group;
+            start[p] = group * counts.channels * image;
         }
-        let tap_down = first_tap(&phases_down, phase_down);
-        let tap_across = first_tap(&phases_across, phase_across);
-        let first_row = first_pixel(&down, &phases_down, phase_down, tap_down);
-        let first_column = first_pixel(&across, &phases_across, phase_across, tap_across);
-        let places_across = (across.places + phases_across.count - 1) / phases_across.count;
-        let places = (down.places + phases_down.count - 1) / phases_down.count * places_across;
-        let first = strip * comptime!(UNITS * PLACES as u32) + UNIT_POS;
-        let channels = counts.channels;
-        let mut row = Array::<u32>::new(PLACES);
-        let mut column = Array::<u32>::new(PLACES);
-        let mut start = Array::<u32>::new(PLACES);
-        #[unroll]
-        for p in 0..PLACES {
-            let place = min(first + comptime!(p as u32 * UNITS), counts.places - 1);
-            row[p] = first_row + place % places / places_across * down.place_step;
-            column[p] = first_column + place % places_across * across.place_step;
-            let plane = (place / places * counts.groups + group) * channels;
-            start[p] = plane * down.extent * across.extent;
-        }
-        let mut values = Array::<f32>::new(PLACES);
-        for channel in 0..channels {
-            let plane = channel * down.extent;
-            let from = (group * channels * counts.filters) * (down.taps * across.taps)
-                + channel * counts.to_channel;
+        let mut factors = Array::<u32>::new(block);
+        let mut values = Array::<f32>::new(span);
+        let mut sums = Array::<f32>::new(comptime!(block * span));
+        begin(bias, &mut factors, &mut sums, &counts, &part, with_bias, block, span);
+        for channel in 0..counts.channels {
             let mut i = tap_down;
             let mut to_row = 0u32;
             while i < down.taps {
@@ -270,20 +304,17 @@ fn convolve(
                 let mut to_column = 0u32;
                 while j < across.taps {
                     #[unroll]
-                    for p in 0..PLACES {
-                        let (down_at, across_at) = (row[p] + to_row, column[p] + to_column);
-                        let is_inside = down_at < down.extent && across_at < across.extent;
-                        let at = start[p] + (plane + down_at) * across.extent + across_at;
-                        let value = x[select(is_inside, at, 0u32) as usize];
-                        values[p] = select(is_inside, value, 0.0f32);
+                    for p in 0..span {
+                        let (at, row, column) = (start[p], row[p] + to_row, column[p] + to_column);
+                        values[p] = pixel(x, at + channel * image, row, column, &down, &across);
                     }
-                    let tap = from + i * across.taps + j;
+                    let tap = channel * counts.to_channel + i * across.taps + j;
                     #[unroll]
                     for f in 0..block {
-                        let factor = weight[(weights[f] + tap) as usize];
+                        let factor = weight[(factors[f] + tap) as usize];
                         #[unroll]
-                        for p in 0..PLACES {
-                            sums[comptime!(f * PLACES + p)] += factor * values[p];
+                        for p in 0..span {
+                            sums[comptime!(f * span + p)] += factor * values[p];
                         }
                     }
                     j += phases_across.period;
@@ -294,19 +325,65 @@ fn convolve(
             }
         }
         #[unroll]
-        for p in 0..PLACES {
-            let place = first + comptime!(p as u32 * UNITS);
-            let y_row = place % places / places_across * phases_down.count + phase_down;
-            let y_column = place % places_across * phases_across.count + phase_across;
-            let is_place = place < counts.places && y_row < down.places && y_column < across.places;
+        for p in 0..span {
+            let place = part.place + comptime!(p as u32 * UNITS);
+            let within = place % counts.places_each;
+            let row = within / counts.places_across * phases_down.count + part.phase_down;
+            let column = within % counts.places_across * phases_across.count + part.phase_across;
+            let is_place = place < counts.places && row < down.places && column < across.places;
+            let item = place / counts.places_each * counts.groups + part.group;
             #[unroll]
             for f in 0..block {
-                let filter = within + comptime!(f as u32);
+                let filter = part.filter + comptime!(f as u32);
                 if is_place && filter < counts.filters {
-                    let plane = (place / places * counts.groups + group) * counts.filters + filter;
-                    let element = (plane * down.places + y_row) * across.places + y_column;
-                    y[element as usize] = sums[comptime!(f * PLACES + p)];
+                    let plane = (item * counts.filters + filter) * down.places;
+                    let element = (plane + row) * across.places + column;
+                    y[element as usize] = sums[comptime!(f * span + p)];
                 }
+            }
+        }
+    }
+}
+
+/// A pixel of the image that starts at `start`; zero outside.
+#[cube]
+fn pixel(
+    x: &Array<f32>,
+    start: u32,
+    row: u32,
+    column: u32,
+    down: &Direction,
+    across: &Direction,
+) -> f32 {
+    let is_inside = row < down.extent && column < across.extent;
+    let at = start + row * across.extent + column;
+    let value = x[select(is_inside, at, 0u32) as usize];
+    select(is_inside, value, 0.0f32)
+}
+
+/// Where the weights of the filters begin in their group, and what their sums begin with.
+#[cube]
+fn begin(
+    bias: &Array<f32>,
+    factors: &mut Array<u32>,
+    sums: &mut Array<f32>,
+    counts: &Counts,
+    part: &Part,
+    #[comptime] with_bias: bool,
+    #[comptime] block: usize,
+    #[comptime] span: usize,
+) {
+    #[unroll]
+    for f in 0..block {
+        let filter = min(part.filter + comptime!(f as u32), counts.filters - 1);
+        factors[f] = part.group * counts.to_group + filter * counts.to_filter;
+        #[unroll]
+        for p in 0..span {
+            if comptime!(with_bias) {
+                let filter = part.group * counts.filters + filter;
+                sums[comptime!(f * span + p)] = bias[filter as usize];
+            } else {
+                sums[comptime!(f * span + p)] = 0.0f32;
             }
         }
     }

@@ -68,6 +68,8 @@ impl Gemm<'_> {
         let batch = self.batch.iter().product::<usize>();
         let extent = Extent {
             batch: size(batch),
+            tiles_down: size(tiles[0]),
+            tiles_across: size(tiles[1]),
             rows: size(self.rows),
             inner: size(self.inner),
             columns: size(self.columns),
@@ -100,6 +102,8 @@ impl Gemm<'_> {
 #[derive(Clone, Copy, CubeType, CubeLaunch)]
 struct Extent {
     batch: u32,
+    tiles_down: u32,
+    tiles_across: u32,
     rows: u32,
     inner: u32,
     columns: u32,
@@ -111,8 +115,18 @@ struct Extent {
 
 impl Extent {
     fn argument<R: Runtime>(&self) -> ExtentLaunch<R> {
-        let Self { batch, rows, inner, columns, a_row, a_inner, b_inner, b_column } = *self;
-        ExtentLaunch::new(batch, rows, inner, columns, a_row, a_inner, b_inner, b_column)
+        ExtentLaunch::new(
+            self.batch,
+            self.tiles_down,
+            self.tiles_across,
+            self.rows,
+            self.inner,
+            self.columns,
+            self.a_row,
+            self.a_inner,
+            self.b_inner,
+            self.b_column,
+        )
     }
 }
 
@@ -133,8 +147,8 @@ fn product(
     let wide = comptime!(tile.extent()[1] as u32);
     let (rows, columns) = comptime!((tile.rows, tile.columns));
     let lanes = comptime!(tile.lanes as u32);
-    let across = (extent.columns + (wide - 1)) / wide;
-    let tiles = (extent.rows + (tall - 1)) / tall * across;
+    let across = extent.tiles_across;
+    let tiles = extent.tiles_down * across;
     let matrix = CUBE_POS as u32 / tiles;
     let place = CUBE_POS as u32 % tiles;
     if matrix < extent.batch {

@@ -1,21 +1,22 @@
 //! Registers, ports and lanes from plan data that [`crate::plan`] has verified.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
-use super::memory::memory;
+use super::memory::{Registers, memory};
 use super::{Options, weights};
 use crate::actor::bell::{Bell, Sleeper};
 use crate::actor::body::{Actor, Scratch};
 use crate::actor::lane::Lane;
-use crate::actor::register::{Headers, Payload, Port};
+use crate::actor::register::Port;
 use crate::actor::volley::Line;
 use crate::crew::Crew;
 use crate::define::Initial;
 use crate::device::Device;
 use crate::fault::{Code, Fault, Faults, Stage};
 use crate::firing::InPlace;
-use crate::graph::{GraphData, Role};
+use crate::graph::{GraphData, Node, Role};
 use crate::observe::{LaneMeter, Mailbox, Tracer};
 use crate::operator::Routing;
 use crate::plan::{Plan, PlanData, Register, Storage, kernel};
@@ -39,7 +40,7 @@ pub(super) struct Assembler<'a> {
     pub(super) graph: &'a GraphData,
     pub(super) data: &'a PlanData,
     /// Payload and headers of each register.
-    pub(super) registers: Vec<Option<(Payload, Headers)>>,
+    pub(super) registers: Registers,
     /// The sleeper of each lane, then of each actor outside of lanes.
     pub(super) sleepers: BTreeMap<usize, Sleeper>,
     pub(super) bells: BTreeMap<usize, Arc<Bell>>,
@@ -190,8 +191,8 @@ impl Assembler<'_> {
         let mut volleys = Vec::new();
         for &volley in &lane.volleys {
             for step in &self.data.volleys[volley as usize].steps {
-                if !own.contains_key(&step.actor) {
-                    own.insert(step.actor, actors.len());
+                if let Entry::Vacant(place) = own.entry(step.actor) {
+                    place.insert(actors.len());
                     actors.push(self.actor(step.actor)?);
                 }
             }
@@ -245,31 +246,8 @@ impl Assembler<'_> {
     fn actor(&self, index: u32) -> Result<Actor, Faults> {
         let actor = &self.data.actors[index as usize];
         let node = &self.graph.nodes[index as usize];
-        let refuse = |node: &crate::graph::Node, error: &dyn std::fmt::Display| {
-            let fault = Fault::new(Stage::Launch, Code::NoKernel, node.path.clone());
-            Faults::from(fault.found(error).wanted("the kernel of the plan").line(node.line))
-        };
         let kernel = kernel(&self.plan.placed, index as usize).map_err(|e| refuse(node, &e))?;
-        let inlet = |inlet: &crate::plan::Inlet, rate: u32| {
-            let register = &self.data.registers[inlet.register as usize];
-            let rate = if register.tokens == 0 { 0 } else { rate };
-            self.port(inlet.register, rate, register.initial - inlet.delay)
-        };
-        let mut inputs: Vec<Port> = actor
-            .inputs
-            .iter()
-            .zip(&node.contract.inputs)
-            .map(|(own, port)| inlet(own, port.rate))
-            .collect();
-        let mut stages = Vec::new();
-        for &stage in &actor.stages {
-            let stage_node = &self.graph.nodes[stage as usize];
-            let built = kernel_stage(self.plan, stage as usize)
-                .ok_or_else(|| refuse(stage_node, &"no stage"))?;
-            stages.push((built, inputs.len()));
-            let constants = &self.data.actors[stage as usize].inputs[1..];
-            inputs.extend(constants.iter().map(|own| inlet(own, 0)));
-        }
+        let (inputs, stages) = self.inputs(actor, node)?;
         let output = |(&own, port): (&u32, &crate::operator::Port)| {
             self.port(own, port.rate, self.data.registers[own as usize].initial)
         };
@@ -321,6 +299,32 @@ impl Assembler<'_> {
         Ok(built)
     }
 
+    /// The input ports of an actor, then the constants of its stages, and the stages with the first
+    /// input that holds theirs.
+    fn inputs(
+        &self,
+        actor: &crate::plan::Actor,
+        node: &Node,
+    ) -> Result<(Vec<Port>, Stages), Faults> {
+        let inlet = |inlet: &crate::plan::Inlet, rate: u32| {
+            let register = &self.data.registers[inlet.register as usize];
+            let rate = if register.tokens == 0 { 0 } else { rate };
+            self.port(inlet.register, rate, register.initial - inlet.delay)
+        };
+        let own = actor.inputs.iter().zip(&node.contract.inputs);
+        let mut inputs: Vec<Port> = own.map(|(own, port)| inlet(own, port.rate)).collect();
+        let mut stages = Stages::new();
+        for &stage in &actor.stages {
+            let stage_node = &self.graph.nodes[stage as usize];
+            let built = kernel_stage(self.plan, stage as usize)
+                .ok_or_else(|| refuse(stage_node, &"no stage"))?;
+            stages.push((built, inputs.len()));
+            let constants = &self.data.actors[stage as usize].inputs[1..];
+            inputs.extend(constants.iter().map(|own| inlet(own, 0)));
+        }
+        Ok((inputs, stages))
+    }
+
     /// The mailboxes of an actor's outputs that are looked at.
     fn probed(&self, actor: &crate::plan::Actor) -> Vec<(u32, Arc<Mailbox>)> {
         let outputs = (0..).zip(&actor.outputs);
@@ -333,7 +337,7 @@ impl Assembler<'_> {
 
     /// The outputs whose tokens are written even while the line is clean: all but those that stay
     /// inside the volley, one token of fixed extents a firing.
-    fn written(&self, actor: &crate::plan::Actor, node: &crate::graph::Node) -> Vec<u32> {
+    fn written(&self, actor: &crate::plan::Actor, node: &Node) -> Vec<u32> {
         let routes = node.contract.is_source() || node.contract.routing != Routing::Static;
         let is_written = |&output: &u32| {
             let register = &self.data.registers[actor.outputs[output as usize] as usize];
@@ -342,6 +346,14 @@ impl Assembler<'_> {
         };
         (0..actor.outputs.len() as u32).filter(is_written).collect()
     }
+}
+
+/// Stages with the first input that holds their constants.
+type Stages = Vec<(Box<dyn crate::operator::PieceStage>, usize)>;
+
+fn refuse(node: &Node, error: &dyn std::fmt::Display) -> Faults {
+    let fault = Fault::new(Stage::Launch, Code::NoKernel, node.path.clone());
+    Faults::from(fault.found(error).wanted("the kernel of the plan").line(node.line))
 }
 
 fn kernel_stage(plan: &Plan, index: usize) -> Option<Box<dyn crate::operator::PieceStage>> {

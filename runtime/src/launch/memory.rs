@@ -8,8 +8,11 @@ use crate::actor::ring::{Ring, Slot};
 use crate::device::{Buffer, Device};
 use crate::plan::{Link, Plan, PlanData, Register, Storage};
 
+/// Payload and headers of each register of a plan, where it has any.
+pub(super) type Registers = Vec<Option<(Payload, Headers)>>;
+
 /// Allocates every register; the error names the one that could not be had.
-pub(super) fn memory(plan: &Plan) -> Result<Vec<Option<(Payload, Headers)>>, (String, String)> {
+pub(super) fn memory(plan: &Plan) -> Result<Registers, (String, String)> {
     let data = &plan.data;
     let accelerator = |device: u32| match plan.placed.devices.device(device as usize) {
         Device::Accelerator(accelerator) => Some(accelerator.clone()),

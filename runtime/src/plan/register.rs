@@ -16,7 +16,6 @@ pub(super) fn assign(placed: &Placed, limits: &Limits, data: &mut PlanData) {
             }
         }
     }
-    let volley_of = data.volley_of();
     for (index, node) in graph.nodes.iter().enumerate() {
         if node.is_parameter() {
             continue;
@@ -36,6 +35,29 @@ pub(super) fn assign(placed: &Placed, limits: &Limits, data: &mut PlanData) {
             });
         }
     }
+    inlets(placed, data);
+    for name in &limits.capacities {
+        if let Some(register) = data.registers.iter_mut().find(|own| own.name == *name.0) {
+            // A chosen capacity makes sense only for memory of its own.
+            register.storage = Storage::Own;
+        }
+    }
+    for (index, node) in graph.nodes.iter().enumerate() {
+        if matches!(node.role, Role::Feed) {
+            // A feed is outside of every arena, even if nobody reads it.
+            let register = data.actors[index].outputs[0];
+            data.registers[register as usize].storage = Storage::Own;
+        }
+    }
+    for register in &mut data.registers {
+        register.slots = (register.initial + register.tokens).max(1);
+    }
+}
+
+/// Where every input comes from, and the links of those that leave their volley.
+fn inlets(placed: &Placed, data: &mut PlanData) {
+    let graph = &*placed.graph.0;
+    let volley_of = data.volley_of();
     let mut replicas = BTreeMap::new();
     for (index, node) in graph.nodes.iter().enumerate() {
         for edge in &node.inputs {
@@ -70,22 +92,6 @@ pub(super) fn assign(placed: &Placed, limits: &Limits, data: &mut PlanData) {
             };
             data.actors[index].inputs.push(inlet);
         }
-    }
-    for name in &limits.capacities {
-        if let Some(register) = data.registers.iter_mut().find(|own| own.name == *name.0) {
-            // A chosen capacity makes sense only for memory of its own.
-            register.storage = Storage::Own;
-        }
-    }
-    for (index, node) in graph.nodes.iter().enumerate() {
-        if matches!(node.role, Role::Feed) {
-            // A feed is outside of every arena, even if nobody reads it.
-            let register = data.actors[index].outputs[0];
-            data.registers[register as usize].storage = Storage::Own;
-        }
-    }
-    for register in &mut data.registers {
-        register.slots = (register.initial + register.tokens).max(1);
     }
 }
 

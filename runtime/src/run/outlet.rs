@@ -104,7 +104,6 @@ impl Outlet {
     /// # Errors
     /// See [`OutletError`]; `read` is not called for null and failures.
     #[expect(unsafe_code, reason = "the reader's end of the ring protocol")]
-    #[expect(clippy::type_complexity, reason = "a pair of what Output holds")]
     pub fn try_read<R>(
         &mut self,
         read: impl FnOnce(&[u8], Extents) -> R,
