@@ -76,15 +76,8 @@ impl Token {
     /// Bytes of the words for bounded extents.
     pub(crate) const ROOM: usize = 4 * BOUNDED_MAX;
 
-    /// The address of the words for bounded extents.
-    ///
-    /// # Safety
-    /// `token` points to a token.
-    #[expect(unsafe_code, reason = "the address of a private field")]
-    pub(crate) unsafe fn room(token: *mut Self) -> *mut u8 {
-        // SAFETY: the caller's promise; no reference is made.
-        unsafe { (&raw mut (*token).bounded).cast() }
-    }
+    /// Where they begin.
+    pub(crate) const ROOM_OFFSET: usize = std::mem::offset_of!(Self, bounded);
 
     /// The actual extents under `spec`.
     pub(crate) fn extents(&self, spec: &Spec) -> Extents {

@@ -75,8 +75,8 @@ impl Size {
 
 #[derive(Debug, Args)]
 struct PpnArguments {
-    /// A recording: Velodyne PCAP, PCD, PLY, raw float32 (x y z intensity), or `synthetic`. Default:
-    /// the recording that comes with Synfire.
+    /// A recording: Velodyne PCAP, PCD, PLY, raw float32 (x y z intensity), or `synthetic`.
+    /// Default: the recording that comes with Synfire.
     #[arg(long, value_name = "FILE")]
     source: Option<String>,
     /// Devices, such as `cpu:0,cpu:1` or `cpu:0,wgpu:0`.

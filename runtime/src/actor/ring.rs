@@ -185,10 +185,8 @@ impl Slot {
     pub(crate) const ROOM: usize = Token::ROOM;
 
     /// Where a payload rides: the words for bounded extents, which a fixed port does not use.
-    #[expect(unsafe_code, reason = "the address of a field, nothing is read or written")]
     pub(crate) fn room(&self) -> *mut u8 {
-        // SAFETY: the field lies inside the cell.
-        self.token.with_mut(|token| unsafe { Token::room(token) })
+        self.token.with_mut(|token| token.cast::<u8>().wrapping_add(Token::ROOM_OFFSET))
     }
 
     /// Writes the token; the caller is the writer and holds the credit by rule 1.
