@@ -17,3 +17,8 @@ pub mod report; // pictures and tables
 pub mod bench; // what things cost
 pub mod machine; // the devices of this machine
 pub mod cli; // the `synfire` command
+
+/// The README's program is a doctest.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -3,7 +3,7 @@
 //! The period of a pipeline is at least the load of its busiest device. So, as long as it helps, a
 //! run of nodes at the beginning or at the end of one part of the graph moves from the busiest to
 //! the idlest CPU device: the run that leaves the smaller maximum, and among runs that are as good
-//! within [`TIE`], the one that sends the fewest bytes between devices. Chains that fuse stay
+//! within a tie of 2 %, the one that sends the fewest bytes between devices. Chains that fuse stay
 //! together. Latency of one frame may grow: a frame now crosses devices.
 
 use std::collections::{BTreeMap, BTreeSet};

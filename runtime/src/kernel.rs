@@ -38,13 +38,14 @@ pub trait Kernel: Send {
     /// [`FireError::End`] from a source that has nothing more; anything else poisons the outputs.
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError>;
 
-    /// The kernel as a stage over input 0, when the contract says [`Fusion::Stage`].
+    /// The kernel as a stage over input 0, when the contract says
+    /// [`crate::operator::Fusion::Stage`].
     fn stage(&self) -> Option<Box<dyn PieceStage>> {
         None
     }
 
     /// Takes stages to run over every finished piece of output 0, in order, when the contract says
-    /// [`Fusion::Producer`] or [`Fusion::Stage`].
+    /// that it is a producer or a stage.
     fn absorb(&mut self, _stages: Vec<Box<dyn PieceStage>>) {
         unreachable!("only producers are given stages");
     }

@@ -39,7 +39,7 @@ pub fn concat(axis: usize, count: usize) -> Concat {
     Concat { axis, count }
 }
 
-/// See [`concat`].
+/// See [`concat()`].
 #[derive(Clone, Debug)]
 pub struct Concat {
     axis: usize,

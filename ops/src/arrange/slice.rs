@@ -38,7 +38,7 @@ pub fn slice(axis: usize, start: usize, end: usize, step: usize) -> Slice {
     Slice { axis, start, end, step }
 }
 
-/// See [`slice`].
+/// See [`slice()`].
 #[derive(Clone, Copy, Debug)]
 pub struct Slice {
     axis: usize,

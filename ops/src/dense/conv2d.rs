@@ -117,7 +117,12 @@ impl Operator for Conv2d {
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
         let (_, shape) = self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
-        on_device!(target, specs, host: OnHost::new(shape, specs), cube: convolution::OnCube::plain(&shape))
+        on_device!(
+            target,
+            specs,
+            host: OnHost::new(shape, specs),
+            cube: convolution::OnCube::plain(&shape)
+        )
     }
 }
 

@@ -192,6 +192,7 @@ struct Phases {
     /// Taps from one that reaches a place to the next.
     period: u32,
     padding: u32,
+    /// Zero for a convolution that is not transposed.
     dilation: u32,
 }
 

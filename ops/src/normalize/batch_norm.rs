@@ -131,9 +131,12 @@ impl Operator for BatchNorm {
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
         match self.momentum {
-            None => {
-                on_device!(target, specs, host: OnHost::new(self, specs), cube: cube::OnCube::new(self))
-            }
+            None => on_device!(
+                target,
+                specs,
+                host: OnHost::new(self, specs),
+                cube: cube::OnCube::new(self)
+            ),
             Some(momentum) => on_device!(
                 target,
                 specs,

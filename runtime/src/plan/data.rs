@@ -25,9 +25,9 @@ pub struct PlanData {
     pub registers: Vec<Register>,
     /// Token streams that leave a volley.
     pub links: Vec<Link>,
-    /// See [`Limits::batch`].
+    /// See [`crate::plan::Limits::batch`].
     pub batch: u32,
-    /// See [`Limits::probes`].
+    /// See [`crate::plan::Limits::probes`].
     pub probes: Vec<String>,
     /// What the plan was made to expect: the period of one iteration.
     pub period: Period,
@@ -169,6 +169,8 @@ pub struct MemoryRow {
     pub kept_bytes: u64,
     /// Scratch of its lanes.
     pub scratch_bytes: u64,
+    /// A bound on the tables of the run: actors, ports, slots, links, lanes. Host only.
+    pub control_bytes: u64,
 }
 
 impl MemoryRow {
@@ -180,6 +182,7 @@ impl MemoryRow {
             + self.parameter_bytes
             + self.kept_bytes
             + self.scratch_bytes
+            + self.control_bytes
     }
 }
 
@@ -206,8 +209,16 @@ impl PlanData {
                 rows.entry(memory_of(Some(device))).or_default().kept_bytes += actor.kept_bytes;
             }
         }
+        rows.entry(None).or_default().control_bytes = self.control_bytes();
         let name = |memory: Option<usize>| memory.map_or("host", |d| placed.devices.name(d));
         rows.into_iter().map(|(key, row)| MemoryRow { memory: name(key).into(), ..row }).collect()
+    }
+
+    /// A bound on what a run holds besides payloads: measured tables are 40 to 90 % of it.
+    fn control_bytes(&self) -> u64 {
+        let rows = (self.actors.len() + self.registers.len() + self.links.len()) as u64;
+        let slots: u64 = self.registers.iter().map(|register| u64::from(register.slots)).sum();
+        rows * CONTROL_ROW + slots * CONTROL_SLOT + self.lanes.len() as u64 * CONTROL_LANE
     }
 
     /// The volley of each actor, where it has one.
@@ -221,6 +232,15 @@ impl PlanData {
         volley_of
     }
 }
+
+/// Bytes of tables for each actor, register and link: names, ports, spec, meters.
+const CONTROL_ROW: u64 = 1 << 10;
+
+/// Bytes for each slot: its header, one cache line.
+const CONTROL_SLOT: u64 = 64;
+
+/// Bytes for each lane: thread, channels, meters.
+const CONTROL_LANE: u64 = 16 << 10;
 
 /// Registers and their slots start at multiples of this, on every device.
 pub(crate) const ALIGNMENT: u64 = 256;

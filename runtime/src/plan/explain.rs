@@ -59,14 +59,15 @@ impl Plan {
             writeln!(
                 text,
                 "memory {}: {} = arenas {} + registers {} + parameters {} + \
-                 kept by kernels {} + scratch {}",
+                 kept by kernels {} + scratch {} + tables {}",
                 row.memory,
                 bytes(row.total_bytes()),
                 bytes(row.arena_bytes),
                 bytes(row.register_bytes),
                 bytes(row.parameter_bytes),
                 bytes(row.kept_bytes),
-                bytes(row.scratch_bytes)
+                bytes(row.scratch_bytes),
+                bytes(row.control_bytes)
             )?;
         }
         writeln!(text, "expected period {:.3} ms, set by", data.period.seconds * 1e3)?;

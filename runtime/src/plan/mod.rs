@@ -4,7 +4,7 @@
 //! lays registers inside a volley into one arena by liveness; gives every register that leaves its
 //! volley a ring whose capacity is computed; and checks, on the graph extended by lane order and
 //! credits, that every directed cycle holds a token. The result is verified by an independent
-//! reading ([`verify`]) before anyone may launch it.
+//! reading (`verify`) before anyone may launch it.
 //!
 //! A volley is cut before every actor that takes tokens from another lane or from outside, and
 //! before every source. So a volley waits at its start only, and tokens that others wait for are
