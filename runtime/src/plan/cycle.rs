@@ -92,9 +92,28 @@ pub(super) fn size(limits: &super::Limits, data: &mut PlanData) -> Result<(), Fa
             None => {
                 let cycle = cycle.iter().map(|&arc| extended.say(arc)).collect();
                 data.period = Period { seconds, cycle };
+                loosen(limits.slack, &chosen, data);
                 return Ok(());
             }
         }
+    }
+}
+
+/// Adds slack to every register, but for chosen ones, that a link carries between threads. More
+/// credits cannot take a token off any cycle, so what was live stays live.
+fn loosen(slack: u32, chosen: &[bool], data: &mut PlanData) {
+    let lane = |actor: u32| data.actors[actor as usize].lane;
+    let mut between: Vec<u32> = data
+        .links
+        .iter()
+        .filter(|link| lane(link.from).is_none() || lane(link.from) != lane(link.to))
+        .map(|link| link.register)
+        .collect();
+    between.sort_unstable();
+    between.dedup();
+    for register in between.into_iter().filter(|&register| !chosen[register as usize]) {
+        let own = &mut data.registers[register as usize];
+        own.slots += slack * own.tokens;
     }
 }
 

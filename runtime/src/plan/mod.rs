@@ -38,6 +38,10 @@ pub struct Limits {
     pub memory_bytes: BTreeMap<String, u64>,
     /// Capacities in tokens, by `node path:port`, instead of computed ones.
     pub capacities: BTreeMap<String, usize>,
+    /// Iterations of room beyond the computed capacities where streams pass between threads. The
+    /// computed ones suffice for constant times; one more lets a lane go on while its neighbour was
+    /// held up, and costs one token each.
+    pub slack: u32,
     /// The order of node paths on a device, instead of the order of definition.
     pub orders: BTreeMap<String, Vec<String>>,
     /// Streams, by `node path:port`, that shall be observable: they are not fused away.
@@ -57,6 +61,7 @@ impl Default for Limits {
         Self {
             memory_bytes: BTreeMap::new(),
             capacities: BTreeMap::new(),
+            slack: 0,
             orders: BTreeMap::new(),
             probes: Vec::new(),
             fusion: true,

@@ -46,6 +46,7 @@ pub(super) fn table(job: &Job<'_>) -> Result<()> {
     say(&format!("  {:<34} {:>9} {:>9}", "stage, ms a frame", "p50", "p99"));
     streaming.stage_ns.iter().for_each(|(stage, samples)| row(stage, samples));
     speedup(job);
+    busy(streaming);
     let agreement = agreement(job);
     bytes(job);
     if frames.points_cut > 0 {
@@ -96,6 +97,15 @@ fn speedup(job: &Job<'_>) {
     let balance =
         if job.arguments.balance { "balanced" } else { "a branch each; --balance moves nodes" };
     say(&format!("throughput  {:.2} x one device ({balance})", one / period));
+}
+
+/// How much of the streaming time each lane spent inside kernels.
+fn busy(streaming: &Streaming) {
+    let lanes = streaming.report.lanes.iter();
+    let share = |lane: &synfire_runtime::observe::LaneReport| {
+        format!("{} {:.0} %", lane.device, 100.0 * lane.busy_ns as f64 / streaming.wall_ns)
+    };
+    say(&format!("busy        {}", lanes.map(share).collect::<Vec<_>>().join(", ")));
 }
 
 fn bytes(job: &Job<'_>) {
