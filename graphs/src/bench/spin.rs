@@ -73,6 +73,11 @@ impl Operator for Pass {
 
 impl Kernel for Pass {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
+        if let (1, Body::Nothing) = (self.inputs, &self.body) {
+            let x = firing.input(0).elements::<i64>()[0];
+            firing.output(0).elements::<i64>()[0] = x;
+            return Ok(());
+        }
         let index = firing.index();
         match &self.body {
             Body::Nothing => {}

@@ -179,34 +179,48 @@ impl Lane {
         }
     }
 
-    /// Fires from `at` to the end of the volley; false when its source has nothing more.
+    /// Fires from `at` to the end of the volley; false when its source has nothing more. `at` is kept
+    /// true for whoever catches a panic; the line itself is followed in a copy.
     #[inline]
     fn fire_steps(&mut self, at: &mut Position) -> bool {
-        while at.step < self.volleys[at.volley].steps.len() {
-            match self.fire(*at) {
+        let mut here = *at;
+        while let Some(step) = self.volleys[here.volley].steps.get(here.step) {
+            let own = &mut self.actors[step.actor];
+            *at = here;
+            // Nearly every firing: nothing to look at, nothing to write but the payload.
+            let fired = if own.is_plain && self.line.clean && !self.watched {
+                own.call(&self.crew, self.scratch.take())
+            } else {
+                self.fire(here)
+            };
+            match fired {
                 Ok(()) => {}
                 Err(FireError::End) => return false,
-                Err(error) => self.fail(*at, error),
+                Err(error) => self.fail(here, error),
             }
-            self.finish_firing(at);
+            self.finish_firing(&mut here);
         }
         true
     }
 
     /// Moves on by one firing; publishes what it completed.
-    #[inline]
+    #[inline(always)]
     fn finish_firing(&mut self, at: &mut Position) {
-        let volley = &mut self.volleys[at.volley];
-        let step = &volley.steps[at.step];
+        let step = &self.volleys[at.volley].steps[at.step];
         self.actors[step.actor].advance();
         at.time += 1;
-        if at.time < step.times {
-            return;
+        if at.time == step.times {
+            (at.step, at.time) = (at.step + 1, 0);
+            if !step.publishes.is_empty() {
+                self.publish(*at);
+            }
         }
-        (at.step, at.time) = (at.step + 1, 0);
-        if step.publishes.is_empty() {
-            return;
-        }
+    }
+
+    /// Publishes what the step before `at` completed.
+    fn publish(&mut self, at: Position) {
+        let volley = &mut self.volleys[at.volley];
+        let step = &volley.steps[at.step - 1];
         let is_last = at.step == volley.steps.len();
         let grants = &mut volley.grants[step.publishes.clone()];
         let mut rings = false;
@@ -225,21 +239,9 @@ impl Lane {
         }
     }
 
-    /// One firing: rule 3.
-    #[inline]
+    /// One firing with everything that may belong to it: rule 3.
     fn fire(&mut self, at: Position) -> Result<(), FireError> {
-        let Self { volleys, actors, crew, scratch, line, .. } = self;
-        let actor = volleys[at.volley].steps[at.step].actor;
-        let own = &mut actors[actor];
-        // Nearly every firing: nothing to look at, nothing to write but the payload.
-        if own.is_plain && line.clean && !self.watched {
-            return own.call(crew, scratch.take());
-        }
-        self.fire_watched(at, actor)
-    }
-
-    /// One firing with everything that may belong to it.
-    fn fire_watched(&mut self, at: Position, actor: usize) -> Result<(), FireError> {
+        let actor = self.volleys[at.volley].steps[at.step].actor;
         if self.actors[actor].is_merge {
             self.sully(at);
         }
