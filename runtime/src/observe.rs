@@ -12,6 +12,7 @@ pub(crate) mod trace; // Chrome and Perfetto trace files
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crossbeam::utils::CachePadded;
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 
@@ -42,7 +43,8 @@ impl Sampling {
     pub const FULL: Self = Self { every: 1, trace_events: 0 };
 }
 
-/// A counter with one writer.
+/// A counter with one writer. Counters of different writers must not share a cache line: a store to
+/// a contended line holds up every store after it, such as a publication.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
 
@@ -80,7 +82,7 @@ pub(crate) struct LaneMeter {
     pub(crate) device: String,
     pub(crate) actors: Vec<ActorMeter>,
     /// Whole iterations of each volley.
-    pub(crate) volleys: Vec<Counter>,
+    pub(crate) volleys: Vec<CachePadded<Counter>>,
     /// Firings that were timed, in nanoseconds; empty when sampling is off.
     pub(crate) durations: Mutex<Vec<Histogram<u32>>>,
     pub(crate) busy_ns: Counter,
@@ -106,7 +108,7 @@ impl LaneMeter {
         Self {
             device: device.to_owned(),
             actors: actors.iter().zip(volleys).map(meter).collect(),
-            volleys: (0..count).map(|_| Counter::default()).collect(),
+            volleys: (0..count).map(|_| CachePadded::default()).collect(),
             durations: Mutex::new((0..timed).map(|_| durations()).collect()),
             trace: Mutex::new(Vec::with_capacity(sampling.trace_events)),
             ..Self::default()
@@ -191,8 +193,9 @@ impl Tracer {
     }
 }
 
-/// Counters of one link.
+/// Counters of one link; apart from those of others, whose readers are on other cores.
 #[derive(Default)]
+#[repr(align(128))]
 pub(crate) struct LinkMeter {
     /// Tokens with a value that were taken.
     pub(crate) tokens: Counter,

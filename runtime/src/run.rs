@@ -344,6 +344,9 @@ fn work(lane: Lane, sleeper: &Sleeper, spins: u32, pin: Option<usize>, end: &End
     let _ = end.sender.try_send((end.index, result));
 }
 
+/// Looks at one word between two looks at everything.
+const LOOKS: u32 = 16;
+
 fn turn(lane: &mut Lane, sleeper: &Sleeper, spins: u32) {
     let mut idle = 0;
     while !lane.shared.is_aborting() {
@@ -356,8 +359,8 @@ fn turn(lane: &mut Lane, sleeper: &Sleeper, spins: u32) {
             }
             Polled::Done => return,
             Polled::Idle if idle < spins => {
-                idle += 1;
-                std::hint::spin_loop();
+                idle += LOOKS;
+                lane.spin(LOOKS);
             }
             Polled::Idle => {
                 idle = 0;

@@ -1,7 +1,8 @@
 //! Dense host kernels: the arithmetic behind `matmul`, `linear`, `conv2d` and `conv_transpose2d`.
 //!
 //! Pure functions over slices. They know nothing of graphs, actors, shapes of tensors or threads:
-//! the caller gives the workspace and a [`synfire_runtime::crew::Crew`], the kernels give back the same bits.
+//! the caller gives the workspace and a [`synfire_runtime::crew::Crew`], the kernels give back the
+//! same bits.
 //!
 //! Invariants:
 //! 1. Work is split over output elements only, never over a sum, and the blocks of a sum depend on

@@ -120,6 +120,22 @@ impl Lane {
         moved
     }
 
+    /// Looks up to `times` times at the first stream that the next volley waits for, and at nothing
+    /// else: a token that comes is seen as soon as its cache line is there.
+    #[inline]
+    pub(crate) fn spin(&self, times: u32) {
+        let Some(wait) = self.volleys[self.next].waits.first() else {
+            return std::hint::spin_loop();
+        };
+        let last = wait.head + wait.tokens - 1;
+        for _ in 0..times {
+            if wait.ring.is_published_in(wait.slot, last) {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     /// Whether any volley could move: the second look before sleeping.
     pub(crate) fn could_move(&mut self) -> bool {
         let blocked = |lane: &mut Self, index: usize| {
@@ -179,8 +195,8 @@ impl Lane {
         }
     }
 
-    /// Fires from `at` to the end of the volley; false when its source has nothing more. `at` is kept
-    /// true for whoever catches a panic; the line itself is followed in a copy.
+    /// Fires from `at` to the end of the volley; false when its source has nothing more. `at` is
+    /// kept true for whoever catches a panic; the line itself is followed in a copy.
     #[inline]
     fn fire_steps(&mut self, at: &mut Position) -> bool {
         let mut here = *at;
