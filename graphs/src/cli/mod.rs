@@ -5,6 +5,7 @@
 mod ppn; // the main job
 mod stop; // Ctrl-C
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -245,12 +246,12 @@ fn devices(list: Option<&str>) -> Result<Devices> {
     machine::open(&names).into_diagnostic()
 }
 
-#[expect(clippy::print_stdout, reason = "the command's own output")]
+/// Prints a line. A reader that went away, such as `head`, is no failure of the job.
 fn say(line: &str) {
-    println!("{line}");
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-#[expect(clippy::print_stderr, reason = "the command's own errors")]
+/// Prints a line of the command's own notices and errors.
 fn say_error(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
