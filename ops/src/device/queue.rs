@@ -34,6 +34,8 @@ const ERROR_LENGTH_MAX: usize = 1000;
 pub(super) struct Mailbox(Arc<Mutex<Option<String>>>);
 
 impl Mailbox {
+    /// Only wgpu tells of errors by a call; CUDA's come back from its own calls.
+    #[cfg(feature = "wgpu")]
     pub(super) fn post(&self, error: impl Into<String>) {
         let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert_with(|| error.into());
