@@ -7,7 +7,6 @@ use crate::crew::Crew;
 use crate::firing::{Firing, InPlace};
 use crate::observe::Mailbox;
 use crate::operator::{FireError, Kernel, PieceStage};
-use crate::run::Shared;
 use crate::token::{Stamp, State};
 
 /// An actor of a lane. What every firing touches comes first, in one cache line: a chain of actors
@@ -35,8 +34,8 @@ pub(crate) struct Actor {
     /// Those of `tokens` that are looked at even while the line is clean: they come from other
     /// volleys or from earlier iterations.
     pub(crate) checked: Vec<(u32, bool)>,
-    /// Inputs that come over a link of the plan, with its index.
-    pub(crate) linked: Vec<(u32, u32)>,
+    /// Inputs that come over a link.
+    pub(crate) linked: Vec<u32>,
     /// Outputs whose tokens are written even while the line is clean.
     pub(crate) written: Vec<u32>,
     /// Outputs that are read behind a delay (rule 4).
@@ -96,18 +95,10 @@ impl Actor {
         }
     }
 
-    /// Meters the tokens that came over links.
-    pub(super) fn count_passed(&self, shared: &Shared) {
-        for &(input, link) in &self.linked {
-            let port = &self.inputs[input as usize];
-            let tokens = (0..port.rate).filter(|&token| port.state(token).is_value());
-            shared.count_passed(link, tokens.map(|token| port.payload_bytes(token) as u64));
-        }
-    }
-
     /// The youngest stamp of the tokens that came over links, if any did.
+    #[inline]
     pub(super) fn youngest(&self) -> Option<Stamp> {
-        let stamps = self.linked.iter().map(|&(input, _)| {
+        let stamps = self.linked.iter().map(|&input| {
             let port = &self.inputs[input as usize];
             port.stamp(port.rate - 1)
         });

@@ -128,11 +128,14 @@ impl Lane {
             return std::hint::spin_loop();
         };
         let last = wait.head + wait.tokens - 1;
-        for _ in 0..times {
+        for look in 0..times {
             if wait.ring.is_published_in(wait.slot, last) {
                 return;
             }
-            std::hint::spin_loop();
+            // A pause takes longer than a look: most looks go without.
+            if look % 4 == 3 {
+                std::hint::spin_loop();
+            }
         }
     }
 
@@ -178,6 +181,7 @@ impl Lane {
         let volley = &mut self.volleys[index];
         let mut rings = false;
         for wait in &mut volley.waits {
+            wait.count_passed(&self.shared);
             wait.head += wait.tokens;
             wait.slot = wrapped(wait.slot + wait.tokens as usize, &wait.ring);
             self.shared.count_head(wait.link, wait.head);
@@ -293,11 +297,11 @@ impl Lane {
     }
 
     /// Looks at the inputs and begins the outputs; false when the firing is to be skipped.
+    #[inline]
     fn begin_checked(&mut self, at: Position, actor: usize) -> bool {
         let own = &self.actors[actor];
         if let Some(stamp) = own.youngest() {
             self.line.stamp = stamp;
-            own.count_passed(&self.shared);
         }
         let state = own.worst(self.line.clean);
         if !state.is_value() {

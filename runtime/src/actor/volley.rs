@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bell::Bell;
+use super::register::Port;
 use super::ring::Ring;
 use crate::run::Shared;
 use crate::token::Stamp;
@@ -28,6 +29,20 @@ pub(crate) struct Wait {
     /// Whether a feed writes it: when the run is told to stop, what was fed is the end.
     pub(crate) is_fed: bool,
     pub(crate) link: usize,
+    /// The slot of the next token, for its meter.
+    pub(crate) port: Port,
+}
+
+impl Wait {
+    /// Meters the tokens of one iteration, while their credits are not yet returned.
+    pub(super) fn count_passed(&mut self, shared: &Shared) {
+        for _ in 0..self.tokens {
+            if self.port.state(0).is_value() {
+                shared.count_passed(self.link, self.port.payload_bytes(0) as u64);
+            }
+            self.port.advance();
+        }
+    }
 }
 
 /// A ring that a volley writes.

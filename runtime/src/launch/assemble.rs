@@ -277,7 +277,7 @@ impl Assembler<'_> {
             strict: tokens().map(|(i, _)| i as u32).filter(|&i| is_strict(i as usize)).collect(),
             tokens: tokens().map(holds).collect(),
             checked: tokens().filter(is_checked).map(holds).collect(),
-            linked: tokens().filter_map(|(i, own)| Some((i as u32, own.link?))).collect(),
+            linked: tokens().filter(|(_, own)| own.link.is_some()).map(|(i, _)| i as u32).collect(),
             held: (0..actor.outputs.len() as u32)
                 .filter(|&o| self.data.registers[actor.outputs[o as usize] as usize].initial > 0)
                 .collect(),

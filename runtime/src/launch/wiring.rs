@@ -82,6 +82,7 @@ impl Assembler<'_> {
             writer: (writer != lane).then(|| self.bells[&writer].clone()),
             is_fed: writer >= self.data.lanes.len(),
             link: at,
+            port: self.port(link.register, 1, register.initial - link.delay),
         }
     }
 

@@ -116,7 +116,7 @@ impl Outlet {
             Ok(None)
         } else {
             let bytes = self.port.payload_bytes(0);
-            self.shared.count_passed(self.reader.1 as u32, [bytes as u64].into_iter());
+            self.shared.count_passed(self.reader.1, bytes as u64);
             // SAFETY: ring rule 2: the token is published and its credit not yet returned.
             let payload = unsafe { self.port.payload(0) };
             Ok(Some(read(&payload[..bytes], self.port.extents(0))))

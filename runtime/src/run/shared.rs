@@ -107,12 +107,10 @@ impl Shared {
     }
 
     #[inline]
-    pub(crate) fn count_passed(&self, link: u32, bytes: impl Iterator<Item = u64>) {
-        let meter = &self.links[link as usize];
-        for bytes in bytes {
-            meter.tokens.add(1);
-            meter.bytes.add(bytes);
-        }
+    pub(crate) fn count_passed(&self, link: usize, bytes: u64) {
+        let meter = &self.links[link];
+        meter.tokens.add(1);
+        meter.bytes.add(bytes);
     }
 
     #[inline]
