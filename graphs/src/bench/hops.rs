@@ -162,8 +162,8 @@ impl Bench {
         Ok(row.quantile(0.5))
     }
 
-    /// Ping-pong beside two threads that hand one atomic word to and fro, in turn, since the machine
-    /// decides from moment to moment how long a line takes from core to core.
+    /// Ping-pong beside two threads that hand one atomic word to and fro, in turn, since the
+    /// machine decides from moment to moment how long a line takes from core to core.
     fn beside_floor(&self, out: &mut dyn Write, plan: &Plan, tokens: u64) -> Result<()> {
         let (mut ours, mut floor) = (Vec::new(), Vec::new());
         for _ in 0..15 {
@@ -185,7 +185,8 @@ impl Bench {
         let ratio = ours.quantile(0.5) / floor.quantile(0.5);
         writeln!(
             out,
-            "{{\"suite\":\"hops\",\"case\":\"pingpong_over_floor\",\"ratio\":{ratio:.3}}}"
+            "{{\"suite\":\"hops\",\"case\":\"pingpong_over_floor\",\
+             \"ratio\":{ratio:.3}}}"
         )
         .into_diagnostic()
     }
