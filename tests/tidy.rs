@@ -143,7 +143,7 @@ fn exceptions_from_lints_give_reasons() {
 fn libraries_never_unwrap() {
     let needle = format!(".{}()", "unwrap");
     let found = rust().filter(|source| source.path.contains("src/")).flat_map(|source| {
-        let lines = source.library().filter(|(_, line)| line.contains(&needle));
+        let lines = source.outside_tests().filter(|(_, line)| line.contains(&needle));
         lines.map(|(number, _)| format!("{}:{number}", source.path)).collect::<Vec<_>>()
     });
     obey("a library returns an error, or `expect`s an invariant in words", found);
@@ -165,7 +165,7 @@ fn only_preludes_reexport_everything() {
 fn plans_depend_on_no_hash() {
     let runtime = rust().filter(|source| source.path.starts_with("runtime/src/"));
     let hashed = runtime.flat_map(|source| {
-        let lines = source.library().filter(|(_, line)| line.contains("HashMap"));
+        let lines = source.outside_tests().filter(|(_, line)| line.contains("HashMap"));
         lines.map(|(number, _)| format!("{}:{number}", source.path)).collect::<Vec<_>>()
     });
     obey("the runtime is reproducible: ordered maps or index vectors, never a `HashMap`", hashed);
@@ -338,7 +338,7 @@ fn lines_per_package() {
         let package = packages.iter().find(|package| source.path.starts_with(*package));
         let [all, library] = lines.entry(package.unwrap_or(&"elsewhere")).or_default();
         *all += source.text.lines().count();
-        *library += source.library().count();
+        *library += source.outside_tests().count();
     }
     for (package, [all, library]) in &lines {
         println!("{package:<16} {all:>6} lines, {library:>6} of them library code");

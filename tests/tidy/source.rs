@@ -36,7 +36,7 @@ impl Source {
     }
 
     /// The lines of code before the tests at the foot: `#[cfg(test)]` and then a module.
-    pub(super) fn library(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(super) fn outside_tests(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines: Vec<&str> = self.text.lines().collect();
         let is_foot = |pair: &[&str]| {
             let is_for_tests = pair[0].starts_with("#[cfg(") && has_word(pair[0], "test");
