@@ -167,6 +167,28 @@ fn a_pipeline_over_two_devices_holds_two_iterations() {
 }
 
 #[test]
+fn slack_adds_room_between_threads_only_and_has_a_bound() {
+    let graph = graph(|draft, x| {
+        let a = draft.apply_named("a", affine(1), &[x]);
+        let before = draft.delay(a, 1, Initial::Zeros);
+        let inner = draft.apply_named("inner", mix(2), &[a, before]);
+        let b = draft.apply_named("b", affine(2), &[inner]);
+        draft.outlet("out", b);
+    });
+    let bound: &[(&str, &str)] = &[("a", "cpu:0"), ("inner", "cpu:0"), ("b", "cpu:1")];
+    let exact = plan(&placed(&graph, bound), &Limits::default()).expect("a plan");
+    let limits = Limits { slack: 2, ..Limits::default() };
+    let loose = plan(&placed(&graph, bound), &limits).expect("a plan");
+    for stream in ["in:out", "inner:y", "b:y"] {
+        assert_eq!(slots(&loose, stream), slots(&exact, stream) + 2, "{stream}");
+    }
+    assert_eq!(slots(&loose, "a:y"), slots(&exact, "a:y"), "it stays on its lane");
+    let endless = Limits { slack: u32::MAX, ..Limits::default() };
+    let faults = plan(&placed(&graph, bound), &endless).expect_err("no ring is that large");
+    assert_eq!(faults.codes(), [Code::Format]);
+}
+
+#[test]
 fn a_skip_over_s_hops_holds_s_and_one_iterations() {
     for hops in 1..=3_usize {
         let names: Vec<String> = (0..=hops).map(|stage| format!("stage{stage}")).collect();

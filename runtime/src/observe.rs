@@ -155,7 +155,8 @@ pub(crate) struct Tracer {
 impl Tracer {
     /// None when nothing is to be timed.
     pub(crate) fn new(clock: Arc<dyn Clock>, sampling: Sampling) -> Option<Self> {
-        let mask = sampling.every.next_power_of_two() - 1;
+        // Beyond the largest power of two, the first firing alone is timed.
+        let mask = sampling.every.checked_next_power_of_two().unwrap_or(0).wrapping_sub(1);
         (sampling.every > 0).then_some(Self { clock, sampling, mask, kept: 0 })
     }
 

@@ -113,7 +113,8 @@ fn loosen(slack: u32, chosen: &[bool], data: &mut PlanData) {
     between.dedup();
     for register in between.into_iter().filter(|&register| !chosen[register as usize]) {
         let own = &mut data.registers[register as usize];
-        own.slots += slack * own.tokens;
+        // Beyond the largest ring the verifier says so.
+        own.slots = own.slots.saturating_add(slack.saturating_mul(own.tokens));
     }
 }
 

@@ -15,7 +15,7 @@ const SHIPPED: &[u8] = include_bytes!("../../../../runtime/sensors/data/vlp16_ro
 /// How often the shipped recording, one frame long, is streamed unless the user says.
 const SHIPPED_REPEAT: u32 = 48;
 
-/// Frames of the synthetic track unless the user says.
+/// Frames of one repeat of the synthetic track.
 const SYNTHETIC_FRAMES: u64 = 48;
 
 /// A stream of clouds of at most a bounded number of points.
@@ -34,10 +34,11 @@ pub(super) struct Frames {
     pub(super) skipped: String,
 }
 
+#[derive(Clone)]
 enum Origin {
     Shipped,
     File(PathBuf),
-    Track,
+    Track { seed: u64 },
 }
 
 enum Open {
@@ -49,7 +50,7 @@ impl Frames {
     pub(super) fn open(arguments: &PpnArguments, points_max: usize) -> Result<Self> {
         let origin = match arguments.source.as_deref() {
             None => Origin::Shipped,
-            Some("synthetic") => Origin::Track,
+            Some("synthetic") => Origin::Track { seed: arguments.seed },
             Some(path) => Origin::File(path.into()),
         };
         let (name, repeat, frames) = match &origin {
@@ -62,12 +63,15 @@ impl Frames {
                 let repeat = arguments.repeat.unwrap_or(u32::MAX);
                 ("the shipped VLP-16 recording, replayed".to_owned(), repeat, u64::MAX)
             }
-            Origin::Track => ("the synthetic track, 16 beams".to_owned(), 1, SYNTHETIC_FRAMES),
+            Origin::Track { .. } => {
+                let repeats = u64::from(arguments.repeat.unwrap_or(1));
+                ("the synthetic track, 16 beams".to_owned(), 1, SYNTHETIC_FRAMES * repeats)
+            }
             Origin::File(path) => {
                 (path.display().to_string(), arguments.repeat.unwrap_or(1), u64::MAX)
             }
         };
-        let open = origin.open(arguments.seed)?;
+        let open = origin.open()?;
         let frames_left = arguments.frames.unwrap_or(frames);
         Ok(Self {
             origin,
@@ -89,7 +93,7 @@ impl Frames {
                 let repeats = u64::from(self.repeats_left.saturating_add(1));
                 Some(repeats.min(self.frames_left)).filter(|&count| count < u64::from(u32::MAX))
             }
-            Origin::Track => Some(self.frames_left),
+            Origin::Track { .. } => Some(self.frames_left),
             Origin::File(_) => Some(self.frames_left).filter(|&count| count < u64::MAX),
         }
     }
@@ -98,8 +102,8 @@ impl Frames {
     /// stream.
     pub(super) fn first(&self, count: usize) -> Result<Vec<Value>> {
         let mut own = Self {
-            origin: self.origin.clone_origin(),
-            open: self.origin.open(0)?,
+            origin: self.origin.clone(),
+            open: self.origin.open()?,
             repeats_left: count as u32,
             frames_left: count as u64,
             points_max: self.points_max,
@@ -144,7 +148,7 @@ impl Frames {
                 return Ok(None);
             }
             self.repeats_left -= 1;
-            self.open = self.origin.open(0)?;
+            self.open = self.origin.open()?;
         }
     }
 
@@ -156,15 +160,7 @@ impl Frames {
 }
 
 impl Origin {
-    fn clone_origin(&self) -> Self {
-        match self {
-            Self::Shipped => Self::Shipped,
-            Self::Track => Self::Track,
-            Self::File(path) => Self::File(path.clone()),
-        }
-    }
-
-    fn open(&self, seed: u64) -> Result<Open> {
+    fn open(&self) -> Result<Open> {
         Ok(match self {
             Self::Shipped => {
                 let options = synfire_sensors::PacketOptions::STANDARD;
@@ -176,8 +172,8 @@ impl Origin {
             Self::File(path) => {
                 Open::Reader(open(Path::new(path), &Limits::STANDARD).into_diagnostic()?)
             }
-            Self::Track => {
-                let track = Track::new(&TrackConfig::sixteen(), seed).into_diagnostic()?;
+            Self::Track { seed } => {
+                let track = Track::new(&TrackConfig::sixteen(), *seed).into_diagnostic()?;
                 Open::Track { track: Box::new(track), index: 0, labels: Vec::new() }
             }
         })
