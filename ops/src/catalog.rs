@@ -1,6 +1,7 @@
 //! The list of operators: declares the modules and [`crate::CATALOG`], nothing more.
 
 use crate::sample::Sample;
+use crate::torch::Torch;
 
 /// One line of the catalogue: an operator file.
 #[derive(Clone, Copy)]
@@ -11,6 +12,8 @@ pub struct Entry {
     pub name: &'static str,
     /// Its samples.
     pub samples: fn() -> Vec<Sample>,
+    /// What PyTorch calls it, with its builders.
+    pub torch: &'static [Torch],
 }
 
 /// `folder: file, file; folder: file;` in reading order.
@@ -29,6 +32,15 @@ macro_rules! operators {
                 kind: stringify!($kind),
                 name: stringify!($name),
                 samples: $kind::$name::samples,
+                torch: {
+                    // A file without a table of its own leaves this one in sight.
+                    use $crate::torch::TORCH;
+                    {
+                        #[allow(unused_imports, reason = "most files have their own table")]
+                        use $kind::$name::*;
+                        TORCH
+                    }
+                },
             },)+)+
         ];
     };

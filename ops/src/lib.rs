@@ -6,11 +6,13 @@
 
 pub mod sample; // what an operator's samples say
 pub mod laws; // what holds for every operator
+pub mod torch; // what an operator is called by PyTorch
 pub mod device; // accelerators through CubeCL
 pub mod host; // what host kernels share
 
 mod catalog; // the `operators!` list macro
 mod require; // what shape rules demand
+mod gradient; // what gradients share
 pub mod window; // parameters of convolutions and pools
 
 pub use catalog::Entry;

@@ -1,5 +1,8 @@
 //! Samples: instances of an operator with inputs and an independent expectation.
 
+use std::sync::Arc;
+
+use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::operator::Operator;
 use synfire_runtime::spec::{Dimension, Element, Spec};
 use synfire_runtime::value::Value;
@@ -75,12 +78,43 @@ pub enum Expect {
     },
 }
 
+/// Adds a composite to a draft: its outputs from its inputs.
+pub type Composite = dyn Fn(&mut Draft, &[Wire]) -> Vec<Wire> + Send + Sync;
+
+/// What a sample is of.
+#[derive(Clone)]
+pub enum Subject {
+    /// A primitive with its parameters.
+    Operator(Arc<dyn Operator>),
+    /// A function over a draft, by name.
+    Composite(&'static str, Arc<Composite>),
+}
+
+impl Subject {
+    /// The operator's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Operator(operator) => operator.contract().name,
+            Self::Composite(name, _) => name,
+        }
+    }
+
+    /// Adds it to a draft.
+    pub fn apply(&self, draft: &mut Draft, inputs: &[Wire]) -> Vec<Wire> {
+        match self {
+            Self::Operator(operator) => draft.apply_many(operator.clone(), inputs),
+            Self::Composite(name, build) => draft.scope(name, |draft| build(draft, inputs)),
+        }
+    }
+}
+
 /// One instance of an operator under the laws.
 pub struct Sample {
     /// What it shows.
     pub name: String,
-    /// The operator with its parameters.
-    pub operator: Box<dyn Operator>,
+    /// The operator.
+    pub subject: Subject,
     /// The specs of its inputs; each defaults to the exact spec of its value.
     pub specs: Vec<Spec>,
     /// Its inputs, `None` for null; none at all for a rejected sample.
@@ -97,9 +131,24 @@ impl Sample {
         inputs: Vec<Value>,
         expect: Expect,
     ) -> Self {
+        Self::of(name.into(), Subject::Operator(Arc::new(operator)), inputs, expect)
+    }
+
+    /// A sample of a composite.
+    pub fn composite(
+        name: impl Into<String>,
+        composite: &'static str,
+        build: impl Fn(&mut Draft, &[Wire]) -> Vec<Wire> + Send + Sync + 'static,
+        inputs: Vec<Value>,
+        expect: Expect,
+    ) -> Self {
+        Self::of(name.into(), Subject::Composite(composite, Arc::new(build)), inputs, expect)
+    }
+
+    fn of(name: String, subject: Subject, inputs: Vec<Value>, expect: Expect) -> Self {
         let specs = inputs.iter().map(Value::spec).collect();
         let inputs = inputs.into_iter().map(Some).collect();
-        Self { name: name.into(), operator: Box::new(operator), specs, inputs, expect }
+        Self { name, subject, specs, inputs, expect }
     }
 
     /// The same sample with bounded ports larger than the values.
@@ -125,7 +174,8 @@ impl Sample {
         dimension: Option<usize>,
     ) -> Self {
         let expect = Expect::Rejected { port, dimension };
-        Self { name: name.into(), operator: Box::new(operator), specs, inputs: Vec::new(), expect }
+        let subject = Subject::Operator(Arc::new(operator));
+        Self { name: name.into(), subject, specs, inputs: Vec::new(), expect }
     }
 }
 

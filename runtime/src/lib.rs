@@ -21,6 +21,7 @@ pub mod fault; // what is wrong with a graph
 
 pub mod define; // a draft
 mod check; // a draft becomes a graph
+mod gradient; // what an operator knows about its derivative
 pub mod graph; // checked and immutable
 pub mod place; // devices and copies
 pub mod balance; // nodes moved by measured cost

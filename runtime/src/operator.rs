@@ -4,10 +4,13 @@
 //! the [`Metadata`]. `synfire-ops` is one catalogue of operators; a user's own are equals.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::algebra::Time;
 use crate::device::Target;
 use crate::spec::Spec;
+
+pub use crate::gradient::{Backward, Gradient};
 
 pub use crate::kernel::{FireError, Kernel, KernelError, PieceStage, Workspace};
 
@@ -25,12 +28,45 @@ pub trait Operator: fmt::Debug + Send + Sync + 'static {
     /// Exact costs and axes for these inputs and the outputs that [`Operator::shape`] gave.
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata;
 
+    /// The gradient by each input, written with other operators.
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let _ = backward;
+        Gradient::Absent("it has no derivative")
+    }
+
     /// The kernel for a target, compiled and tried if the target compiles.
     ///
     /// # Errors
     /// When the operator cannot run there.
     fn kernel(&self, target: Target<'_>, specs: &Specs<'_>)
     -> Result<Box<dyn Kernel>, KernelError>;
+}
+
+/// A shared operator is that operator.
+impl Operator for Arc<dyn Operator> {
+    fn contract(&self) -> Contract {
+        (**self).contract()
+    }
+
+    fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
+        (**self).shape(inputs)
+    }
+
+    fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
+        (**self).metadata(inputs, outputs)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        (**self).gradient(backward)
+    }
+
+    fn kernel(
+        &self,
+        target: Target<'_>,
+        specs: &Specs<'_>,
+    ) -> Result<Box<dyn Kernel>, KernelError> {
+        (**self).kernel(target, specs)
+    }
 }
 
 /// The specs of a node's ports.

@@ -31,7 +31,7 @@ fn main() {
 fn samples() -> impl Iterator<Item = (String, Sample)> {
     CATALOG.iter().flat_map(|entry| {
         (entry.samples)().into_iter().map(|sample| {
-            let operator = sample.operator.contract().name;
+            let operator = sample.subject.name();
             (format!("{}::{}::{operator}: {}", entry.kind, entry.name, sample.name), sample)
         })
     })

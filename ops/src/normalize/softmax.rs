@@ -23,14 +23,25 @@
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
+use crate::broadcast::binary::{multiply, subtract};
 use crate::device::on_device;
 use crate::host::pieces::pieces;
+use crate::reduce::reduction::{Keep, sum};
 use crate::sample::{Expect, Sample, Tensor, noise, reference};
+use crate::torch::Torch;
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[("softmax", |case| {
+    let x = case.input("x")?;
+    let axis = case.axis("dim", x, -1)?;
+    Ok(vec![case.apply(softmax(axis), &[x])])
+})];
 
 /// Softmax along `axis`.
 #[must_use]
@@ -62,6 +73,14 @@ impl Operator for Softmax {
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs))
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (y, dy) = (backward.output(0), backward.upstream(0));
+        let weighed = backward.apply(multiply(), &[dy, y]);
+        let mean = backward.apply(sum(&[self.axis], Keep::Axes), &[weighed]);
+        let apart = backward.apply(subtract(), &[dy, mean]);
+        Gradient::one(backward.apply(multiply(), &[y, apart]))
     }
 
     fn kernel(

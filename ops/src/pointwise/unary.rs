@@ -104,6 +104,8 @@ rows! {
     recip() CLOSE: |x| R::of(1.0) / x, |x| x.powi(-1);
     /// `x * x`.
     square() CLOSE: |x| x * x, |x| x.abs().powf(2.0);
+    /// `value`, whatever `x` is: a constant of the extents of a stream.
+    fill(value = 0.5) EXACT: |_x| value, |_x| value;
     /// The sine, `x` in radians.
     sin() CLOSE: |x| x.sin(), |x| 2.0 * (0.5 * x).sin() * (0.5 * x).cos();
     /// The cosine, `x` in radians.

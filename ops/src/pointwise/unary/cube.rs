@@ -100,6 +100,7 @@ fn formula(x: f32, p: f32, q: f32, #[comptime] name: RowName) -> f32 {
         "step" => select(x > 0.0, 1.0, 0.0),
         "scale" => x * p,
         "shift" => x + p,
+        "fill" => p,
         "pow_scalar" => power(x, p),
         _ => comptime!(unreachable!("a row without a formula for accelerators")),
     }

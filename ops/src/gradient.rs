@@ -1,0 +1,46 @@
+//! What the gradients of many operators share: small composites over a draft.
+
+use synfire_runtime::define::{Draft, Wire};
+use synfire_runtime::spec::{Dimension, Spec};
+
+use crate::arrange::expand::expand;
+use crate::broadcast::binary::multiply;
+use crate::pointwise::unary::fill;
+use crate::reduce::reduction::{Keep, sum};
+
+/// The spec of a wire of a draft without faults.
+pub(crate) fn spec(draft: &Draft, wire: Wire) -> Spec {
+    draft.spec(wire).expect("only drafts without faults are differentiated").clone()
+}
+
+/// `wire` repeated to the extents of `like`, which it is broadcast to: counted from the last, its
+/// dimensions are one or those of `like`.
+pub(crate) fn expand_like(draft: &mut Draft, wire: Wire, like: Wire) -> Wire {
+    let target = spec(draft, like);
+    if spec(draft, wire).dimensions == target.dimensions {
+        return wire;
+    }
+    if target.is_fixed() {
+        return draft.apply(expand(&target.bounds()), &[wire]);
+    }
+    // Only the stream itself knows its extents.
+    let ones = draft.apply(fill(1.0), &[like]);
+    draft.apply(multiply(), &[ones, wire])
+}
+
+/// The gradient of an operand that was broadcast: `dy` summed over the axes along which `operand`
+/// was repeated.
+pub(crate) fn sum_to(draft: &mut Draft, dy: Wire, operand: Wire) -> Wire {
+    let target = spec(draft, operand);
+    let missing = spec(draft, dy).rank() - target.rank();
+    let mut dx = dy;
+    if missing > 0 {
+        dx = draft.apply(sum(&(0..missing).collect::<Vec<_>>(), Keep::Nothing), &[dx]);
+    }
+    let own = spec(draft, dx).dimensions;
+    let repeated = |axis: &usize| {
+        target.dimensions[*axis] == Dimension::Fixed(1) && own[*axis] != Dimension::Fixed(1)
+    };
+    let axes: Vec<usize> = (0..own.len()).filter(repeated).collect();
+    if axes.is_empty() { dx } else { draft.apply(sum(&axes, Keep::Axes), &[dx]) }
+}
