@@ -34,9 +34,10 @@ macro_rules! operators {
                 samples: $kind::$name::samples,
                 torch: {
                     // A file without a table of its own leaves this one in sight.
+                    #[allow(unused_imports, reason = "some files have their own table")]
                     use $crate::torch::TORCH;
                     {
-                        #[allow(unused_imports, reason = "most files have their own table")]
+                        #[allow(unused_imports, reason = "some files have their own table")]
                         use $kind::$name::*;
                         TORCH
                     }
