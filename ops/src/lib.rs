@@ -6,6 +6,7 @@
 
 pub mod sample; // what an operator's samples say
 pub mod laws; // what holds for every operator
+pub mod coverage; // what every operator has
 pub mod torch; // what an operator is called by PyTorch
 pub mod device; // accelerators through CubeCL
 pub mod host; // what host kernels share
