@@ -29,5 +29,5 @@ catalog::operators! {
     reduce: reduction, arg;
     dense: matmul, linear, conv2d, conv_transpose2d;
     pool: max_pool2d, avg_pool2d;
-    normalize: softmax, batch_norm;
+    normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;
 }

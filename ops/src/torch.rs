@@ -76,6 +76,27 @@ impl<'a> Case<'a> {
         self.inputs.get(name).copied()
     }
 
+    /// The input that has one of these names; the first of them counts.
+    #[must_use]
+    pub fn either(&self, names: &[&str]) -> Option<Wire> {
+        names.iter().find_map(|name| self.optional(name))
+    }
+
+    /// The input that has one of these names.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn operand(&self, names: &[&str]) -> Result<Wire, String> {
+        self.either(names).ok_or_else(|| format!("no input `{}`", names.join("` or `")))
+    }
+
+    /// The one of these names under which an attribute is given, else the first.
+    #[must_use]
+    pub fn spelling(&self, names: &[&'static str]) -> &'static str {
+        let given = names.iter().find(|name| self.attribute(name).is_some());
+        given.or(names.first()).copied().unwrap_or_default()
+    }
+
     /// The names of the inputs.
     pub fn input_names(&self) -> impl Iterator<Item = &str> {
         self.inputs.keys().map(String::as_str)
