@@ -73,6 +73,22 @@ impl<'a> Case<'a> {
         self.inputs.get(name).copied()
     }
 
+    /// The first of these inputs that is there.
+    ///
+    /// # Errors
+    /// When none is.
+    pub fn either(&self, names: &[&str]) -> Result<Wire, String> {
+        let found = names.iter().find_map(|name| self.optional(name));
+        found.ok_or_else(|| format!("no input {}", names.join(" or ")))
+    }
+
+    /// The first of these names that an attribute has, or the first of all where none has.
+    #[must_use]
+    pub fn spelled(&self, names: &[&'static str]) -> &'static str {
+        let given = names.iter().find(|name| self.attribute(name).is_some());
+        given.or(names.first()).copied().unwrap_or("")
+    }
+
     /// The names of the inputs.
     pub fn input_names(&self) -> impl Iterator<Item = &str> {
         self.inputs.keys().map(String::as_str)
