@@ -5,7 +5,7 @@
 //! `x`: `[.., before + n + after, ..]`, `f32` or `f64`; padded axes are fixed -> `y`: `[.., n, ..]`.
 //!
 //! # Gradient
-//! `dx` is `pad` of `dy` in the same mode.
+//! `dx` is `pad` of `dy` in the same mode, with zeros where that is a constant.
 //!
 //! # Numerics
 //! Sums run in the element type: along a row first the inside, then the padding from its first
@@ -46,6 +46,7 @@ mod cube; // on accelerators
 /// Undoes [`pad`] with the same parameters, adding what was copied.
 #[must_use]
 pub fn pad_fold(before: &[usize], after: &[usize], mode: PadMode) -> PadFold {
+    let mode = if let PadMode::Constant(_) = mode { PadMode::Constant(0.0) } else { mode };
     PadFold { pad: pad(before, after, mode) }
 }
 
@@ -244,7 +245,7 @@ fn by_copying(x: &Tensor, pad: &Pad) -> Tensor {
                 PadMode::Circular => (k + n) % n,
                 PadMode::Constant(_) => k,
             };
-            (0..n).contains(&source).then_some(flat * extents[axis] + source as usize)
+            (0..n).contains(&source).then(|| flat * extents[axis] + source as usize)
         });
         if let Some(flat) = flat {
             y.data[flat] += x.at(index);
