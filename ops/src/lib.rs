@@ -20,7 +20,8 @@ pub mod window; // parameters of convolutions and pools
 pub use catalog::Entry;
 
 catalog::operators! {
-    arrange: concat, split, slice, pad, reshape, transpose, expand, flip, stack;
+    arrange: concat, split, split_like, slice, pad, crop, pad_fold, inset, reshape, reshape_like,
+        transpose, expand, flip, stack;
     index: gather, index_select, scatter, one_hot;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
