@@ -13,6 +13,7 @@ pub mod host; // what host kernels share
 mod catalog; // the `operators!` list macro
 mod require; // what shape rules demand
 mod gradient; // what gradients share
+pub mod differentiate; // a graph that computes gradients too
 pub mod window; // parameters of convolutions and pools
 
 pub use catalog::Entry;
@@ -20,7 +21,7 @@ pub use catalog::Entry;
 catalog::operators! {
     arrange: concat, split, slice, pad, reshape, transpose, expand, flip, stack;
     index: gather, index_select, scatter, one_hot;
-    route: copy, switch, merge;
+    route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
     pointwise: unary;
     broadcast: binary, select, cast;

@@ -86,9 +86,14 @@ pub(crate) struct Call<'a, R: Runtime> {
 }
 
 impl<R: Runtime> Call<'_, R> {
-    /// The number of inputs.
+    /// The number of input tokens: those of a port with a rate follow each other.
     pub(crate) fn inputs(&self) -> usize {
         self.inputs.len()
+    }
+
+    /// The number of output tokens.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs.len()
     }
 
     /// Whether the pair of [`CubeKernel::IN_PLACE`] is one token; it came with the extents of the
@@ -97,12 +102,12 @@ impl<R: Runtime> Call<'_, R> {
         self.is_in_place
     }
 
-    /// The token of an input.
+    /// An input token.
     pub(crate) fn input(&self, index: usize) -> Tensor {
         self.inputs[index].clone()
     }
 
-    /// The token of an output; its extents are the bounds, until [`Call::set_extents`].
+    /// An output token; its extents are the bounds, until [`Call::set_extents`].
     pub(crate) fn output(&self, index: usize) -> Tensor {
         self.outputs[index].clone()
     }
@@ -222,13 +227,22 @@ impl<K: CubeKernel> Kernel for OnDevice<K> {
             };
             self.outputs.push(written(&view)?);
             views.push(view);
+            for token in 1..firing.output_rate(output) {
+                let view = firing.output_token(output, token);
+                self.outputs.push(written(&view)?);
+                views.push(view);
+            }
         }
         for input in 0..firing.inputs() {
-            let token = match shared {
-                Some((place, output)) if place == input => self.outputs[output].clone(),
-                _ => read(&firing.input(input))?,
-            };
-            self.inputs.push(token);
+            if let Some((place, output)) = shared
+                && place == input
+            {
+                self.inputs.push(self.outputs[output].clone());
+                continue;
+            }
+            for token in 0..firing.input_rate(input) {
+                self.inputs.push(read(&firing.input_token(input, token))?);
+            }
         }
         let (inputs, outputs) = (&self.inputs[..], &mut self.outputs[..]);
         on_queue!(self.device.queue(), queue => {
