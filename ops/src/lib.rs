@@ -29,5 +29,5 @@ catalog::operators! {
     dense: matmul, linear, conv2d, conv_transpose2d;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm;
-    resample: resize;
+    resample: resize, interpolate;
 }

@@ -49,7 +49,7 @@ use crate::device::on_device;
 use crate::host::pieces::pieces;
 use crate::host::real::Real;
 use crate::require;
-use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
+use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, tensor};
 
 mod taps; // which inputs an output takes, and how much of them
 
@@ -227,10 +227,7 @@ pub fn samples() -> Vec<Sample> {
         let expect = reference(move |inputs| vec![by_matrix(&inputs[0], operator, from)]);
         Sample::new(format!("{:?}, {name}", operator.method), operator, vec![x], expect)
     };
-    let wide = |value: Value| {
-        let elements: Vec<f64> = value.elements::<f32>().into_iter().map(f64::from).collect();
-        Value::new(&value.extents, &elements)
-    };
+    let wide = |value: Value| Value::new(&value.extents, &tensor(&value).data);
     let aligned = [Align::Edges, Align::Centers].into_iter();
     let methods = aligned.flat_map(|a| [Method::Linear(a), Method::Cubic(a)]).chain([
         Method::Nearest,
