@@ -31,4 +31,5 @@ catalog::operators! {
     dense: matmul, linear, conv2d, conv_transpose2d;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;
+    resample: resize, interpolate;
 }
