@@ -27,7 +27,8 @@ catalog::operators! {
     perception: points_to_bev;
     pointwise: unary;
     broadcast: binary, select, cast;
-    reduce: reduction, arg;
+    reduce: reduction, arg, extreme;
+    scan: cumulative, linear_scan, lag;
     dense: matmul, linear, conv2d, conv_transpose2d;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;
