@@ -12,6 +12,7 @@ pub mod host; // what host kernels share
 
 mod catalog; // the `operators!` list macro
 mod require; // what shape rules demand
+mod reject; // how composites reject
 mod gradient; // what gradients share
 pub mod differentiate; // a graph that computes gradients too
 pub mod window; // parameters of convolutions and pools
@@ -26,7 +27,7 @@ catalog::operators! {
     pointwise: unary;
     broadcast: binary, select, cast;
     reduce: reduction, arg;
-    dense: matmul, linear, conv2d, conv_transpose2d;
+    dense: matmul, linear, bilinear, einsum, outer, addmm, conv2d, conv_transpose2d;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm;
 }
