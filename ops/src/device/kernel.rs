@@ -162,14 +162,15 @@ pub(crate) fn sizes<R: Runtime>(counts: &[usize]) -> SequenceArg<R, u32> {
 /// The runtime's kernel over an operator's, tried on the device.
 ///
 /// # Errors
-/// [`KernelError::Refused`] with the reason of the device, or [`KernelError::Absent`] when the
-/// accelerator is none of ours.
+/// [`KernelError::Refused`] with the reason of the device, or that it is none of ours.
 pub(crate) fn build<K: CubeKernel>(
     accelerator: &dyn Accelerator,
     specs: &Specs<'_>,
     kernel: K,
 ) -> Result<Box<dyn Kernel>, KernelError> {
-    let device = accelerator.as_any().downcast_ref::<Opened>().ok_or(KernelError::Absent)?;
+    let opened = accelerator.as_any().downcast_ref::<Opened>();
+    let foreign = || KernelError::Refused("it is no device of this catalogue's".into());
+    let device = opened.ok_or_else(foreign)?;
     on_queue!(device.queue(), queue => attempt(queue, specs, &kernel))
         .map_err(KernelError::Refused)?;
     let (device, outputs_count) = (device.clone(), specs.outputs.len());
