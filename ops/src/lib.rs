@@ -12,6 +12,7 @@ pub mod device; // accelerators through CubeCL
 pub mod host; // what host kernels share
 
 mod catalog; // the `operators!` list macro
+mod reject; // how composites reject
 mod require; // what shape rules demand
 mod gradient; // what gradients share
 pub mod differentiate; // a graph that computes gradients too
@@ -29,7 +30,7 @@ catalog::operators! {
     broadcast: binary, select, cast;
     reduce: reduction, arg, extreme;
     scan: cumulative, linear_scan, lag;
-    dense: matmul, linear, conv2d, conv_transpose2d;
+    dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;
     resample: resize, interpolate;
