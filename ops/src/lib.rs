@@ -26,7 +26,7 @@ catalog::operators! {
     pointwise: unary;
     broadcast: binary, select, cast;
     reduce: reduction, arg;
-    dense: matmul, linear, conv2d, conv_transpose2d;
+    dense: matmul, linear, conv2d, conv_transpose2d, conv2d_weight;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm;
 }
