@@ -30,7 +30,7 @@ catalog::operators! {
     broadcast: binary, select, cast;
     reduce: reduction, arg, extreme;
     scan: cumulative, linear_scan, lag;
-    dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm;
+    dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;
     resample: resize, interpolate;

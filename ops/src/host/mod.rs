@@ -15,6 +15,7 @@
 pub(crate) mod broadcast; // operands of different shapes
 pub mod conv;
 pub mod conv_transpose;
+pub mod conv_weight; // the gradient of a convolution by its weight
 pub mod depthwise;
 pub mod disjoint; // one output, many writers
 pub(crate) mod erased; // outputs of any element type
