@@ -28,5 +28,6 @@ catalog::operators! {
     reduce: reduction, arg;
     dense: matmul, linear, conv2d, conv_transpose2d;
     pool: max_pool2d, avg_pool2d;
-    normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;
+    normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
+        lp_normalise, weight_norm, local_response_norm;
 }
