@@ -6,6 +6,7 @@
 
 pub mod sample; // what an operator's samples say
 pub mod laws; // what holds for every operator
+pub mod coverage; // what every operator has
 pub mod torch; // what an operator is called by PyTorch
 pub mod device; // accelerators through CubeCL
 pub mod host; // what host kernels share
@@ -19,7 +20,8 @@ pub mod window; // parameters of convolutions and pools
 pub use catalog::Entry;
 
 catalog::operators! {
-    arrange: concat, split, slice, pad, reshape, transpose, expand, flip, stack;
+    arrange: concat, split, split_like, slice, pad, crop, pad_fold, inset, reshape, reshape_like,
+        transpose, expand, flip, stack;
     index: gather, index_select, scatter, one_hot;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
@@ -30,4 +32,5 @@ catalog::operators! {
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
+    resample: resize, interpolate;
 }

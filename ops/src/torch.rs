@@ -12,9 +12,12 @@ use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
-/// PyTorch's name of an operator, and what builds it: outputs in PyTorch's order, or a sentence
-/// that says what is not supported.
-pub type Torch = (&'static str, fn(&mut Case<'_>) -> Result<Vec<Wire>, String>);
+/// Builds the operator of a case: outputs in PyTorch's order, or a sentence that says what is not
+/// supported.
+pub type Build = fn(&mut Case<'_>) -> Result<Vec<Wire>, String>;
+
+/// PyTorch's name of an operator, and what builds it.
+pub type Torch = (&'static str, Build);
 
 /// The table of an operator file that has none of its own.
 pub(crate) const TORCH: &[Torch] = &[];

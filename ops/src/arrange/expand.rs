@@ -22,11 +22,12 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Contract, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
 use crate::device::on_device;
+use crate::gradient::sum_to;
 use crate::host::strided::{Strided, Viewed};
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 
@@ -78,6 +79,11 @@ impl Operator for Expand {
             *label = if kept { (missing + axis) as u8 } else { Axes::BROADCAST };
         }
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (x, dy) = (backward.input(0), backward.upstream(0));
+        Gradient::one(sum_to(backward, dy, x))
     }
 
     fn kernel(

@@ -21,7 +21,7 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Contract, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
@@ -59,6 +59,11 @@ impl Operator for Flip {
             axes.outputs[0][axis] = (inputs[0].rank() + axis) as u8;
         }
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let dy = backward.upstream(0);
+        Gradient::one(backward.apply(self.clone(), &[dy]))
     }
 
     fn kernel(

@@ -23,10 +23,14 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Contract, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
+use super::{
+    inset::inset,
+    pad::{PadMode, pad},
+};
 use crate::device::on_device;
 use crate::host::strided::{Strided, Viewed};
 use crate::require;
@@ -81,6 +85,24 @@ impl Operator for Slice {
         // Only the places taken are read.
         let bytes = 2 * outputs[0].bytes() as u64;
         Metadata { bytes, ..Metadata::streaming(inputs, outputs, axes) }
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (x, dy, axis) = (backward.input(0), backward.upstream(0), self.axis);
+        let spec = backward.input_spec(0);
+        let (rank, length) = (spec.rank(), spec.bound(axis));
+        let at_axis = |place: usize, elsewhere: usize| {
+            let mut all = vec![elsewhere; rank];
+            all[axis] = place;
+            all
+        };
+        if self.step == 1 && !spec.dimensions[axis].is_bounded() {
+            let (before, after) = (at_axis(self.start, 0), at_axis(length - self.end, 0));
+            let around = pad(&before, &after, PadMode::Constant(0.0));
+            return Gradient::one(backward.apply(around, &[dy]));
+        }
+        let inside = inset(&at_axis(self.start, 0), &at_axis(self.step, 1));
+        Gradient::one(backward.apply(inside, &[dy, x]))
     }
 
     fn kernel(

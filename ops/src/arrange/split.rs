@@ -20,13 +20,15 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
+use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
+use super::concat::concat;
 use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, Strided, copy};
 use crate::require;
@@ -77,6 +79,11 @@ impl Operator for Split {
             port[self.axis] = label;
         }
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let parts: Vec<Wire> = (0..self.sizes.len()).map(|part| backward.upstream(part)).collect();
+        Gradient::one(backward.apply(concat(self.axis, parts.len()), &parts))
     }
 
     fn kernel(

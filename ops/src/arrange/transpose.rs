@@ -23,7 +23,7 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Contract, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
@@ -64,6 +64,13 @@ impl Operator for Transpose {
         let mut axes = Axes::pointwise(inputs, outputs);
         axes.outputs[0] = self.permutation.iter().map(|&axis| axis as u8).collect();
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let mut inverse = vec![0; self.permutation.len()];
+        self.permutation.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
+        let dy = backward.upstream(0);
+        Gradient::one(backward.apply(transpose(&inverse), &[dy]))
     }
 
     fn kernel(
