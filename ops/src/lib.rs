@@ -32,6 +32,7 @@ catalog::operators! {
     scan: cumulative, linear_scan, lag;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight;
     pool: max_pool2d, avg_pool2d;
-    normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;
+    normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
+        lp_normalise, weight_norm, local_response_norm;
     resample: resize, interpolate;
 }

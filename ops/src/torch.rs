@@ -90,6 +90,18 @@ impl<'a> Case<'a> {
         self.either(names).ok_or_else(|| format!("no input `{}`", names.join("` or `")))
     }
 
+    /// The factors of an affine operator, if there are some.
+    #[must_use]
+    pub fn weight(&self) -> Option<Wire> {
+        self.either(&["g", "gamma", "w", "weight"])
+    }
+
+    /// The offsets of an affine operator, if there are some.
+    #[must_use]
+    pub fn bias(&self) -> Option<Wire> {
+        self.either(&["b", "bias", "beta"])
+    }
+
     /// The one of these names under which an attribute is given, else the first.
     #[must_use]
     pub fn spelling(&self, names: &[&'static str]) -> &'static str {
