@@ -6,6 +6,7 @@
 
 pub mod sample; // what an operator's samples say
 pub mod laws; // what holds for every operator
+pub mod coverage; // what every operator has
 pub mod torch; // what an operator is called by PyTorch
 pub mod device; // accelerators through CubeCL
 pub mod host; // what host kernels share
@@ -29,5 +30,6 @@ catalog::operators! {
     reduce: reduction, arg;
     dense: matmul, linear, conv2d, conv_transpose2d;
     pool: max_pool2d, avg_pool2d;
-    normalize: softmax, batch_norm;
+    normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;
+    resample: resize, interpolate;
 }

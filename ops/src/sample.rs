@@ -192,6 +192,12 @@ pub fn noise(key: u64, extents: &[usize]) -> Value {
     Value::new(extents, &elements)
 }
 
+/// The same numbers as `f64`.
+#[must_use]
+pub fn wide(value: &Value) -> Value {
+    Value::new(&value.extents, &tensor(value).data)
+}
+
 /// A number in -2..2 from a counter: the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
 fn unit(key: u64, index: u64) -> f32 {
     let mut z = key.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(index + 1);

@@ -12,9 +12,12 @@ use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
-/// PyTorch's name of an operator, and what builds it: outputs in PyTorch's order, or a sentence
-/// that says what is not supported.
-pub type Torch = (&'static str, fn(&mut Case<'_>) -> Result<Vec<Wire>, String>);
+/// Builds the operator of a case: outputs in PyTorch's order, or a sentence that says what is not
+/// supported.
+pub type Build = fn(&mut Case<'_>) -> Result<Vec<Wire>, String>;
+
+/// PyTorch's name of an operator, and what builds it.
+pub type Torch = (&'static str, Build);
 
 /// The table of an operator file that has none of its own.
 pub(crate) const TORCH: &[Torch] = &[];
@@ -73,20 +76,25 @@ impl<'a> Case<'a> {
         self.inputs.get(name).copied()
     }
 
-    /// The first of these inputs that is there.
-    ///
-    /// # Errors
-    /// When none is.
-    pub fn either(&self, names: &[&str]) -> Result<Wire, String> {
-        let found = names.iter().find_map(|name| self.optional(name));
-        found.ok_or_else(|| format!("no input {}", names.join(" or ")))
+    /// The input that has one of these names; the first of them counts.
+    #[must_use]
+    pub fn either(&self, names: &[&str]) -> Option<Wire> {
+        names.iter().find_map(|name| self.optional(name))
     }
 
-    /// The first of these names that an attribute has, or the first of all where none has.
+    /// The input that has one of these names.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn operand(&self, names: &[&str]) -> Result<Wire, String> {
+        self.either(names).ok_or_else(|| format!("no input `{}`", names.join("` or `")))
+    }
+
+    /// The one of these names under which an attribute is given, else the first.
     #[must_use]
-    pub fn spelled(&self, names: &[&'static str]) -> &'static str {
+    pub fn spelling(&self, names: &[&'static str]) -> &'static str {
         let given = names.iter().find(|name| self.attribute(name).is_some());
-        given.or(names.first()).copied().unwrap_or("")
+        given.or(names.first()).copied().unwrap_or_default()
     }
 
     /// The names of the inputs.
