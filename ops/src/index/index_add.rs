@@ -54,17 +54,17 @@ mod on_host;
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("index_add", |case| {
-        let (x, alpha) = (case.either(&["x", "input", "self"])?, case.number("alpha", 1.0)?);
-        let axis = case.axis(case.spelled(&["dim", "axis"]), x, 0)?;
-        let index = case.either(&["index", "idx", "indices"])?;
-        let source = case.either(&["source", "src", "y", "other"])?;
+        let (x, alpha) = (case.operand(&["x", "input", "self"])?, case.number("alpha", 1.0)?);
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        let index = case.operand(&["index", "idx", "indices"])?;
+        let source = case.operand(&["source", "src", "y", "other"])?;
         Ok(vec![case.apply(index_add(axis, alpha), &[x, index, source])])
     }),
     ("index_copy", |case| {
-        let x = case.either(&["x", "input", "self"])?;
-        let axis = case.axis(case.spelled(&["dim", "axis"]), x, 0)?;
-        let index = case.either(&["index", "idx", "indices"])?;
-        let source = case.either(&["source", "src", "y", "other"])?;
+        let x = case.operand(&["x", "input", "self"])?;
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        let index = case.operand(&["index", "idx", "indices"])?;
+        let source = case.operand(&["source", "src", "y", "other"])?;
         Ok(vec![case.apply(index_copy(axis), &[x, index, source])])
     }),
 ];
