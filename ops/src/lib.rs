@@ -35,4 +35,5 @@ catalog::operators! {
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
     resample: resize, interpolate;
+    recurrent: recurrence, tangent;
 }
