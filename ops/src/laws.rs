@@ -18,8 +18,10 @@ use synfire_runtime::value::Value;
 use crate::sample::{Expect, Sample, Subject, Tensor, tensor};
 
 mod device; // the laws of a device
+mod gradient; // the laws of derivatives
 
 pub use device::{Verdict, device};
+pub use gradient::{Derivative, gradient};
 
 /// Every law that needs no device: contract, shapes or rejection, reference, repeatability.
 ///

@@ -16,6 +16,8 @@ use crate::spec::{BYTES_MAX, RANK_MAX, Spec};
 use crate::token::BOUNDED_MAX;
 use crate::value::Value;
 
+mod reopen; // a checked graph as a draft again
+
 /// An outlet of a node in a draft: what calls of the draft take and give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wire {
@@ -92,6 +94,8 @@ pub struct Draft {
     pub(crate) faults: Vec<Fault>,
     scope: Vec<String>,
     devices: Vec<Option<String>>,
+    /// The line of what is added, where it is not the caller's.
+    line: Option<Line>,
     /// How often each path was given, to number repeats.
     names: BTreeMap<String, u32>,
 }
@@ -115,6 +119,7 @@ impl Draft {
             faults: Vec::new(),
             scope: Vec::new(),
             devices: Vec::new(),
+            line: None,
             names: BTreeMap::new(),
         }
     }
@@ -308,7 +313,8 @@ impl Draft {
         }
         let outputs = if outputs.iter().all(Spec::fits) { outputs } else { Vec::new() };
         let device = self.devices.last().cloned().flatten();
-        self.nodes.push(DraftNode { path, kind, inputs, outputs, device, line: Line::here() });
+        let line = self.line.unwrap_or_else(Line::here);
+        self.nodes.push(DraftNode { path, kind, inputs, outputs, device, line });
         Wire { draft: self.id, node: self.nodes.len() as u32 - 1, port: 0 }
     }
 

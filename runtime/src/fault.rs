@@ -14,6 +14,8 @@ pub enum Stage {
     Define,
     /// Shapes, rates, cycles and joins.
     Check,
+    /// Gradients.
+    Differentiate,
     /// Devices and copies.
     Place,
     /// Lanes, order, capacities and memory.
@@ -27,6 +29,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Define => "define",
             Self::Check => "check",
+            Self::Differentiate => "differentiate",
             Self::Place => "place",
             Self::Plan => "plan",
             Self::Launch => "launch",
@@ -57,6 +60,8 @@ pub enum Code {
     Cycle,
     /// Inputs of one node can never be present together.
     Join,
+    /// A gradient was asked of something that has none.
+    NotDifferentiable,
     /// A device was named that does not exist.
     UnknownDevice,
     /// A path was named that does not exist.

@@ -79,6 +79,18 @@ impl<'a> Firing<'a> {
         self.inputs.len()
     }
 
+    /// Tokens of input `input` in a firing; one for a constant.
+    #[must_use]
+    pub fn input_rate(&self, input: usize) -> u32 {
+        self.inputs[input].rate.max(1)
+    }
+
+    /// Tokens of output `output` in a firing.
+    #[must_use]
+    pub fn output_rate(&self, output: usize) -> u32 {
+        self.outputs[output].rate
+    }
+
     /// Whether an input is a constant of the run (see [`crate::operator::Specs`]).
     #[must_use]
     pub fn is_constant(&self, input: usize) -> bool {

@@ -21,8 +21,8 @@ pub mod fault; // what is wrong with a graph
 
 pub mod define; // a draft
 mod check; // a draft becomes a graph
-mod gradient; // what an operator knows about its derivative
 pub mod graph; // checked and immutable
+pub mod differentiate; // a graph that computes gradients too
 pub mod place; // devices and copies
 pub mod balance; // nodes moved by measured cost
 pub mod plan; // lanes, volleys, registers, bytes

@@ -10,7 +10,7 @@ use crate::algebra::Time;
 use crate::device::Target;
 use crate::spec::Spec;
 
-pub use crate::gradient::{Backward, Gradient};
+pub use crate::differentiate::{Backward, Gradient};
 
 pub use crate::kernel::{FireError, Kernel, KernelError, PieceStage, Workspace};
 

@@ -16,6 +16,9 @@
 //! A kernel must compare its position with a count that it is given: the last cube is rarely full,
 //! and an array may be longer than its token.
 
+use std::sync::OnceLock;
+
+use bytemuck::{NoUninit, cast_slice};
 use cubecl::prelude::{ArrayArg, ComputeClient, CubeCount, CubeDim, Runtime, SequenceArg};
 use synfire_runtime::device::{Accelerator, Buffer};
 use synfire_runtime::firing::{Firing, Pair, View, ViewMut};
@@ -75,6 +78,32 @@ impl Tensor {
     }
 }
 
+/// Words that a kernel needs at every firing, such as a table: written to the device once.
+pub(crate) struct Constant {
+    bytes: Vec<u8>,
+    region: OnceLock<Region>,
+}
+
+impl Constant {
+    /// These numbers.
+    pub(crate) fn new<T: NoUninit>(numbers: &[T]) -> Self {
+        Self { bytes: cast_slice(numbers).to_vec(), region: OnceLock::new() }
+    }
+
+    /// As an array of words of four bytes on the device of `call`, which is always the same.
+    ///
+    /// # Errors
+    /// When the device has no memory for it.
+    pub(crate) fn array<R: Runtime>(&self, call: &Call<'_, R>) -> Result<ArrayArg<R>, FireError> {
+        let words = (self.bytes.len() / 4).max(1);
+        if let Some(region) = self.region.get() {
+            return Ok(region.array(words));
+        }
+        let region = call.queue.upload(&self.bytes).map_err(FireError::Failed)?;
+        Ok(self.region.get_or_init(|| region).array(words))
+    }
+}
+
 /// One launch of an operator: its tokens and its device.
 pub(crate) struct Call<'a, R: Runtime> {
     queue: &'a Queue<R>,
@@ -86,9 +115,14 @@ pub(crate) struct Call<'a, R: Runtime> {
 }
 
 impl<R: Runtime> Call<'_, R> {
-    /// The number of inputs.
+    /// The number of input tokens: those of a port with a rate follow each other.
     pub(crate) fn inputs(&self) -> usize {
         self.inputs.len()
+    }
+
+    /// The number of output tokens.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs.len()
     }
 
     /// Whether the pair of [`CubeKernel::IN_PLACE`] is one token; it came with the extents of the
@@ -97,12 +131,12 @@ impl<R: Runtime> Call<'_, R> {
         self.is_in_place
     }
 
-    /// The token of an input.
+    /// An input token.
     pub(crate) fn input(&self, index: usize) -> Tensor {
         self.inputs[index].clone()
     }
 
-    /// The token of an output; its extents are the bounds, until [`Call::set_extents`].
+    /// An output token; its extents are the bounds, until [`Call::set_extents`].
     pub(crate) fn output(&self, index: usize) -> Tensor {
         self.outputs[index].clone()
     }
@@ -157,14 +191,15 @@ pub(crate) fn sizes<R: Runtime>(counts: &[usize]) -> SequenceArg<R, u32> {
 /// The runtime's kernel over an operator's, tried on the device.
 ///
 /// # Errors
-/// [`KernelError::Refused`] with the reason of the device, or [`KernelError::Absent`] when the
-/// accelerator is none of ours.
+/// [`KernelError::Refused`] with the reason of the device, or that it is none of ours.
 pub(crate) fn build<K: CubeKernel>(
     accelerator: &dyn Accelerator,
     specs: &Specs<'_>,
     kernel: K,
 ) -> Result<Box<dyn Kernel>, KernelError> {
-    let device = accelerator.as_any().downcast_ref::<Opened>().ok_or(KernelError::Absent)?;
+    let opened = accelerator.as_any().downcast_ref::<Opened>();
+    let foreign = || KernelError::Refused("it is no device of this catalogue's".into());
+    let device = opened.ok_or_else(foreign)?;
     on_queue!(device.queue(), queue => attempt(queue, specs, &kernel))
         .map_err(KernelError::Refused)?;
     let (device, outputs_count) = (device.clone(), specs.outputs.len());
@@ -222,13 +257,22 @@ impl<K: CubeKernel> Kernel for OnDevice<K> {
             };
             self.outputs.push(written(&view)?);
             views.push(view);
+            for token in 1..firing.output_rate(output) {
+                let view = firing.output_token(output, token);
+                self.outputs.push(written(&view)?);
+                views.push(view);
+            }
         }
         for input in 0..firing.inputs() {
-            let token = match shared {
-                Some((place, output)) if place == input => self.outputs[output].clone(),
-                _ => read(&firing.input(input))?,
-            };
-            self.inputs.push(token);
+            if let Some((place, output)) = shared
+                && place == input
+            {
+                self.inputs.push(self.outputs[output].clone());
+                continue;
+            }
+            for token in 0..firing.input_rate(input) {
+                self.inputs.push(read(&firing.input_token(input, token))?);
+            }
         }
         let (inputs, outputs) = (&self.inputs[..], &mut self.outputs[..]);
         on_queue!(self.device.queue(), queue => {

@@ -36,17 +36,23 @@ pub struct Arithmetic {
     pub fill: fn(&mut Draft, Wire, f64) -> Wire,
     /// The value of branch `k` where the selector, the first wire, is `k`.
     pub merge: fn(&mut Draft, Wire, &[Wire]) -> Wire,
+    /// Each `count` tokens of a stream as one token of each of `count` streams.
+    pub deal: fn(&mut Draft, Wire, usize) -> Vec<Wire>,
+    /// One token of each stream after the other as tokens of one: the inverse of `deal`.
+    pub collect: fn(&mut Draft, &[Wire]) -> Wire,
+    /// The first wire, which may be a constant, once for each token of the second.
+    pub pace: fn(&mut Draft, Wire, Wire) -> Wire,
 }
 
 /// One node that is being differentiated, and the draft that its gradient is added to: a
 /// `Backward` is used as the [`Draft`] it stands for.
 pub struct Backward<'a> {
-    pub(crate) draft: &'a mut Draft,
-    pub(crate) arithmetic: Arithmetic,
-    pub(crate) inputs: Vec<Wire>,
-    pub(crate) outputs: Vec<Wire>,
-    pub(crate) upstream: Vec<Option<Wire>>,
-    pub(crate) wanted: Vec<bool>,
+    pub(super) draft: &'a mut Draft,
+    pub(super) arithmetic: Arithmetic,
+    pub(super) inputs: Vec<Wire>,
+    pub(super) outputs: Vec<Wire>,
+    pub(super) upstream: Vec<Option<Wire>>,
+    pub(super) wanted: Vec<bool>,
 }
 
 impl Backward<'_> {
