@@ -28,8 +28,8 @@ catalog::operators! {
     perception: points_to_bev;
     pointwise: unary;
     broadcast: binary, select, cast;
-    reduce: reduction, arg, extreme;
-    scan: cumulative, linear_scan, lag;
+    reduce: reduction, arg, extreme, variance, norm;
+    scan: cumulative, linear_scan, lag, cummax;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
