@@ -30,6 +30,7 @@ catalog::operators! {
     broadcast: binary, select, cast;
     reduce: reduction, arg;
     dense: matmul, linear, bilinear, einsum, outer, addmm, conv2d, conv_transpose2d;
+    attention: attend, attend_backward, attend_composite, band;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;
 }
