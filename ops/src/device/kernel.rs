@@ -16,6 +16,9 @@
 //! A kernel must compare its position with a count that it is given: the last cube is rarely full,
 //! and an array may be longer than its token.
 
+use std::sync::OnceLock;
+
+use bytemuck::{NoUninit, cast_slice};
 use cubecl::prelude::{ArrayArg, ComputeClient, CubeCount, CubeDim, Runtime, SequenceArg};
 use synfire_runtime::device::{Accelerator, Buffer};
 use synfire_runtime::firing::{Firing, Pair, View, ViewMut};
@@ -72,6 +75,32 @@ impl Tensor {
     /// As an argument that is an array of its elements, or of words that take as much.
     pub(crate) fn array<R: Runtime>(&self) -> ArrayArg<R> {
         self.region.array(self.elements().max(1))
+    }
+}
+
+/// Words that a kernel needs at every firing, such as a table: written to the device once.
+pub(crate) struct Constant {
+    bytes: Vec<u8>,
+    region: OnceLock<Region>,
+}
+
+impl Constant {
+    /// These numbers.
+    pub(crate) fn new<T: NoUninit>(numbers: &[T]) -> Self {
+        Self { bytes: cast_slice(numbers).to_vec(), region: OnceLock::new() }
+    }
+
+    /// As an array of words of four bytes on the device of `call`, which is always the same.
+    ///
+    /// # Errors
+    /// When the device has no memory for it.
+    pub(crate) fn array<R: Runtime>(&self, call: &Call<'_, R>) -> Result<ArrayArg<R>, FireError> {
+        let words = (self.bytes.len() / 4).max(1);
+        if let Some(region) = self.region.get() {
+            return Ok(region.array(words));
+        }
+        let region = call.queue.upload(&self.bytes).map_err(FireError::Failed)?;
+        Ok(self.region.get_or_init(|| region).array(words))
     }
 }
 

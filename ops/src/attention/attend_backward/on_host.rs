@@ -14,7 +14,7 @@ use crate::attention::attend::geometry::{
 };
 use crate::host::kernel::Base;
 use crate::host::pack::Matrix;
-use crate::host::pieces::{Blocks, blocks};
+use crate::host::blocks::{Blocks, blocks};
 use crate::host::real::Real;
 use crate::host::tile::workspace_bytes;
 
