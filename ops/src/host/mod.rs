@@ -13,6 +13,7 @@
 //! 5. Arithmetic is IEEE: zeros are multiplied like every other number, so `0 * inf` is NaN.
 
 pub(crate) mod broadcast; // operands of different shapes
+pub(crate) mod blocks; // several outputs computed together
 pub mod conv;
 pub mod conv_transpose;
 pub mod conv_weight; // the gradient of a convolution by its weight
