@@ -4,6 +4,7 @@ use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Dimension, Element, Spec};
 use synfire_runtime::value::Value;
 
+use crate::arrange::reshape_like::under_extents_of;
 use crate::broadcast::binary::{divide, multiply};
 use crate::broadcast::cast::cast;
 use crate::reduce::reduction::{Keep, mean, sum};
@@ -94,6 +95,14 @@ pub(crate) fn floats(draft: &mut Draft, target: Wire, like: Wire) -> Wire {
     match (element(target), element(like)) {
         (Some(from), Some(to)) if from != to => draft.apply(cast(to), &[target]),
         _ => target,
+    }
+}
+
+/// `x` under the extents of `like`; as it is where either is faulty.
+pub(crate) fn shaped_like(draft: &mut Draft, x: Wire, like: Wire) -> Wire {
+    match (draft.spec(x), draft.spec(like)) {
+        (Some(_), Some(_)) => under_extents_of(draft, x, like),
+        _ => x,
     }
 }
 

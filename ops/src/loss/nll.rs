@@ -31,13 +31,12 @@ use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::arrange::reshape::{Extent, reshape};
-use crate::arrange::reshape_like::under_extents_of;
 use crate::broadcast::binary::{divide, equal, multiply};
 use crate::broadcast::cast::cast;
 use crate::broadcast::select::where_;
 use crate::index::gather::gather;
 use crate::index::index_select::index_select;
-use crate::losses::{Total, predicted, wanted};
+use crate::losses::{Total, shaped_like, predicted, wanted};
 use crate::pointwise::unary::{fill, neg};
 use crate::reduce::reduction::{Keep, sum};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
@@ -116,7 +115,7 @@ impl Chosen {
         if let Some(weight) = classes.weight {
             let flat = draft.apply(reshape(&[Extent::Infer]), &[own.index]);
             let weights = draft.apply(index_select(0), &[weight, flat]);
-            own.weights = Some(under_extents_of(draft, weights, own.index));
+            own.weights = Some(shaped_like(draft, weights, own.index));
         } else if let Some(ignored) = own.ignored {
             let narrow = draft.apply(cast(Element::F32), &[ignored]);
             let ones = draft.apply(fill(1.0), &[narrow]);
@@ -197,7 +196,7 @@ pub fn samples() -> Vec<Sample> {
         bounded_first(Element::I64, 9, &[]),
         Spec::f32([3]),
     ]);
-    let floats = vec![Spec::f32([2, 3]), Spec::f32([2])];
+    let floats = vec![Spec::f32([2, 3]), Spec::f32([2]), Spec::f32([3])];
     vec![
         case("apart", &[5, 7], 1, Total::Each, 0),
         case("mean", &[5, 7], 1, Total::Mean, 0),
