@@ -15,6 +15,7 @@ const UNSAFE_FILES: &[&str] = &[
     "ops/src/device/queue.rs",
     "ops/src/host/conv.rs",
     "ops/src/host/conv_transpose.rs",
+    "ops/src/host/conv_weight.rs",
     "ops/src/host/depthwise.rs",
     "ops/src/host/disjoint.rs",
     "ops/src/host/erased.rs",

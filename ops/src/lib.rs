@@ -12,6 +12,7 @@ pub mod device; // accelerators through CubeCL
 pub mod host; // what host kernels share
 
 mod catalog; // the `operators!` list macro
+mod reject; // how composites reject
 mod require; // what shape rules demand
 mod gradient; // what gradients share
 pub mod differentiate; // a graph that computes gradients too
@@ -23,13 +24,14 @@ pub use catalog::Entry;
 catalog::operators! {
     arrange: concat, split, split_like, slice, pad, crop, pad_fold, inset, reshape, reshape_like,
         transpose, expand, flip, stack;
-    index: gather, index_select, scatter, one_hot;
+    index: gather, index_select, index_add, scatter, one_hot;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
     pointwise: unary;
     broadcast: binary, select, cast;
-    reduce: reduction, arg;
-    dense: matmul, linear, conv2d, conv_transpose2d;
+    reduce: reduction, arg, extreme;
+    scan: cumulative, linear_scan, lag;
+    dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;

@@ -247,7 +247,8 @@ fn integer(name: &str, attribute: &Attribute) -> Result<i64, String> {
     whole.then_some(number as i64).ok_or_else(|| format!("`{name}` is {number}, wanted it whole"))
 }
 
-fn place(axis: i64, rank: usize) -> Result<usize, String> {
+/// An axis or index, counted from the end where it is negative.
+pub(crate) fn place(axis: i64, rank: usize) -> Result<usize, String> {
     let from_front = if axis < 0 { axis + rank as i64 } else { axis };
     let place = usize::try_from(from_front).ok().filter(|&place| place < rank.max(1));
     place.ok_or_else(|| format!("axis {axis} of {rank} dimensions"))

@@ -34,6 +34,10 @@ use crate::device::on_device;
 use crate::host::strided::{Strided, copy};
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 
+
+mod torch; // PyTorch's many names of it
+pub use torch::TORCH;
+
 /// One extent of a reshaped tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {

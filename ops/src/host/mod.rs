@@ -15,6 +15,7 @@
 pub(crate) mod broadcast; // operands of different shapes
 pub mod conv;
 pub mod conv_transpose;
+pub mod conv_weight; // the gradient of a convolution by its weight
 pub mod depthwise;
 pub mod disjoint; // one output, many writers
 pub(crate) mod erased; // outputs of any element type
@@ -28,6 +29,7 @@ pub mod pack; // operands in the order in which the kernel reads them
 pub mod phase; // what the phases of a transposed convolution see
 pub mod pieces; // an output shared out among cores
 pub(crate) mod real; // what pointwise formulas are written over
+pub(crate) mod scan; // running reductions along an axis
 pub mod scatter; // reductions onto indexed places
 pub mod simd; // which instructions run, and what a vector is
 pub mod strided; // dense outputs from strided views
