@@ -17,6 +17,7 @@ mod require; // what shape rules demand
 mod gradient; // what gradients share
 pub mod differentiate; // a graph that computes gradients too
 pub mod window; // parameters of convolutions and pools
+pub mod losses; // what losses share
 
 pub use catalog::Entry;
 
@@ -35,5 +36,8 @@ catalog::operators! {
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
+    loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll, soft_margin,
+        hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin, cosine_similarity, cosine_embedding,
+        triplet_margin;
     resample: resize, interpolate;
 }
