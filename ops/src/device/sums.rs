@@ -13,7 +13,7 @@ use synfire_runtime::operator::{FireError, KernelError};
 use synfire_runtime::spec::Element;
 
 use super::kernel::{Call, Constant, CubeKernel, size};
-use crate::host::lines::Line;
+use crate::host::lines::{Edges, Line};
 
 /// The longest period: twice its phases are still words.
 const PERIOD_MAX: usize = 1 << 30;
@@ -36,35 +36,6 @@ pub(crate) enum Turn {
     Left,
     /// Negative.
     Right,
-}
-
-/// Factors of the first, the last and all other elements of a line; one that is both is first.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Edges {
-    pub(crate) first: f64,
-    pub(crate) middle: f64,
-    pub(crate) last: f64,
-}
-
-impl Edges {
-    /// All one.
-    pub(crate) const ONE: Self = Self { first: 1.0, middle: 1.0, last: 1.0 };
-
-    /// All times a number.
-    pub(crate) fn times(self, factor: f64) -> Self {
-        let Self { first, middle, last } = self;
-        Self { first: first * factor, middle: middle * factor, last: last * factor }
-    }
-
-    /// For a line of `length`.
-    fn table(self, length: usize) -> Constant {
-        let factor = |index: usize| match index {
-            0 => self.first,
-            _ if index + 1 == length => self.last,
-            _ => self.middle,
-        };
-        Constant::new(&(0..length).map(|index| factor(index) as f32).collect::<Vec<f32>>())
-    }
 }
 
 /// A transform of lines.
@@ -101,16 +72,22 @@ impl Sums {
             [angle.cos() as f32, angle.sin() as f32]
         };
         let waves: Vec<f32> = (0..angles.period).flat_map(wave).collect();
-        let [before, after] = lines.map(|line| Edges::ONE.table(line.length));
+        let [before, after] = lines.map(|line| factors(Edges::ONE, line));
         Ok(Self { lines, angles, waves: Constant::new(&waves), before, after })
     }
 
     /// The same with factors for its inputs and outputs.
     pub(crate) fn weighed(mut self, before: Edges, after: Edges) -> Self {
-        self.before = before.table(self.lines[0].length);
-        self.after = after.table(self.lines[1].length);
+        self.before = factors(before, self.lines[0]);
+        self.after = factors(after, self.lines[1]);
         self
     }
+}
+
+/// A factor for each element of a line.
+fn factors(edges: Edges, line: Line) -> Constant {
+    let factors = (0..line.length).map(|index| edges.at(index, line.length) as f32);
+    Constant::new(&factors.collect::<Vec<f32>>())
 }
 
 impl CubeKernel for Sums {

@@ -50,6 +50,34 @@ impl Line {
     }
 }
 
+/// Factors of the first, the last and all other elements of a line; one that is both is first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Edges {
+    pub(crate) first: f64,
+    pub(crate) middle: f64,
+    pub(crate) last: f64,
+}
+
+impl Edges {
+    /// All one.
+    pub(crate) const ONE: Self = Self { first: 1.0, middle: 1.0, last: 1.0 };
+
+    /// All times a number.
+    pub(crate) fn times(self, factor: f64) -> Self {
+        let Self { first, middle, last } = self;
+        Self { first: first * factor, middle: middle * factor, last: last * factor }
+    }
+
+    /// That of an element in a line of `length`.
+    pub(crate) fn at(self, index: usize, length: usize) -> f64 {
+        match index {
+            0 => self.first,
+            _ if index + 1 == length => self.last,
+            _ => self.middle,
+        }
+    }
+}
+
 /// The host kernel of a transform.
 pub(crate) struct OnLines {
     from: Line,

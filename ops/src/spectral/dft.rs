@@ -129,7 +129,8 @@ impl Operator for Dft {
 #[cfg(feature = "cube")]
 mod cube {
     use super::{Dft, Direction, Element, KernelError, Line};
-    use crate::device::sums::{Angles, Edges, Sums, Turn};
+    use crate::device::sums::{Angles, Sums, Turn};
+    use crate::host::lines::Edges;
 
     /// The sums of either direction.
     pub(super) fn kernel(operator: Dft, line: Line, of: Element) -> Result<Sums, KernelError> {

@@ -45,7 +45,7 @@ use synfire_runtime::value::Value;
 
 use super::dft::{length, pairs};
 use crate::device::on_device;
-use crate::host::lines::{Line, OnLines};
+use crate::host::lines::Line;
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference, tensor};
 
@@ -162,7 +162,8 @@ impl Operator for Rdft {
 #[cfg(feature = "cube")]
 mod cube {
     use super::{Element, KernelError, Line, Rdft};
-    use crate::device::sums::{Angles, Edges, Sums, Turn};
+    use crate::device::sums::{Angles, Sums, Turn};
+    use crate::host::lines::Edges;
 
     /// The sums of both ways.
     pub(super) fn kernel(
@@ -173,11 +174,8 @@ mod cube {
         let is_back = operator.back_to.is_some();
         let real = lines[usize::from(is_back)].length;
         let half = real / 2;
-        let bins = Edges {
-            first: 1.0,
-            middle: operator.middle,
-            last: operator.weight(half, real),
-        };
+        let last = operator.weight(half, real);
+        let bins = Edges { first: 1.0, middle: operator.middle, last };
         let [before, after] = if is_back { [bins, Edges::ONE] } else { [Edges::ONE, bins] };
         let turn = if is_back { Turn::Left } else { Turn::Right };
         let angles = Angles { period: real, first: [0, 0], step: [0, 1] };
