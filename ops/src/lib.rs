@@ -32,5 +32,5 @@ catalog::operators! {
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;
     resample: resize, interpolate;
-    spectral: dft, rdft, fft, rfft;
+    spectral: dft, rdft, cosine, fft, rfft, dct;
 }
