@@ -40,4 +40,5 @@ catalog::operators! {
         hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin, cosine_similarity, cosine_embedding,
         triplet_margin;
     resample: resize, interpolate;
+    spectral: dft, rdft, cosine, fft, rfft, dct;
 }
