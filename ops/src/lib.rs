@@ -23,8 +23,10 @@ pub use catalog::Entry;
 
 catalog::operators! {
     arrange: concat, split, split_like, slice, pad, crop, pad_fold, inset, reshape, reshape_like,
-        transpose, expand, flip, stack, tile, roll, channel_shuffle, space_to_depth, diagonal;
-    index: gather, index_select, index_add, scatter, one_hot;
+        transpose, expand, flip, stack, tile, roll, channel_shuffle, space_to_depth, diagonal,
+        triangle;
+    index: gather, index_select, index_add, embedding, scatter, scatter_reduce, one_hot, top_k, sort,
+        searchsorted, masked_fill;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
     pointwise: unary;
