@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use folder::Folder;
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use synfire_ops::sample::tensor;
 use synfire_runtime::value::Value;
 
