@@ -13,8 +13,10 @@
 //! 5. Arithmetic is IEEE: zeros are multiplied like every other number, so `0 * inf` is NaN.
 
 pub(crate) mod broadcast; // operands of different shapes
+pub(crate) mod blocks; // several outputs computed together
 pub mod conv;
 pub mod conv_transpose;
+pub mod conv_weight; // the gradient of a convolution by its weight
 pub mod depthwise;
 pub mod disjoint; // one output, many writers
 pub(crate) mod erased; // outputs of any element type
@@ -29,6 +31,7 @@ pub mod pack; // operands in the order in which the kernel reads them
 pub mod phase; // what the phases of a transposed convolution see
 pub mod pieces; // an output shared out among cores
 pub(crate) mod real; // what pointwise formulas are written over
+pub(crate) mod scan; // running reductions along an axis
 pub mod scatter; // reductions onto indexed places
 pub mod simd; // which instructions run, and what a vector is
 pub mod strided; // dense outputs from strided views
