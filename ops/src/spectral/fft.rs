@@ -33,7 +33,7 @@
 //! ```
 
 use synfire_runtime::define::{Draft, Wire};
-use synfire_runtime::spec::{Dimension, Element, Spec};
+use synfire_runtime::spec::{Dimension, Element};
 use synfire_runtime::value::Value;
 
 use super::dft::{Direction, dft};
