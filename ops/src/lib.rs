@@ -29,6 +29,8 @@ catalog::operators! {
     broadcast: binary, select, cast;
     reduce: reduction, arg, extreme, variance, norm;
     scan: cumulative, linear_scan, lag, cummax;
+    segment: segments, segment_ids, segment_softmax;
+    sparse: coo_matmul, csr_matmul, edge_dot;
     dense: matmul, linear, conv2d, conv_transpose2d;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm;

@@ -1,13 +1,13 @@
-//! Norms: `(sum |x|^p)^(1/p)` over some axes; the largest or smallest `|x|` for an infinite `p`, and
-//! how many elements are not 0 for `p = 0`.
+//! Norms: `(sum |x|^p)^(1/p)` over some axes; the largest or smallest `|x|` for an infinite `p`,
+//! and how many elements are not 0 for `p = 0`.
 //!
 //! # Shape
 //! `x`: `f32` or `f64`, any -> `y`: as a [reduction](super::reduction) of the axes; those of an
 //! infinite `p` are not empty.
 //!
 //! # Gradient
-//! By its parts: `dx = sign(x) * (|x| / y)^(p - 1) * dy`, and 0 where `y` or, for `p < 1`, `x` is 0,
-//! as PyTorch's. The largest and smallest share it among equal magnitudes.
+//! By its parts: `dx = sign(x) * (|x| / y)^(p - 1) * dy`, and 0 where `y` or, for `p < 1`, `x` is
+//! 0, as PyTorch's. The largest and smallest share it among equal magnitudes.
 //!
 //! # Numerics
 //! As PyTorch's `vector_norm`. Squares of large elements overflow in their type.

@@ -10,8 +10,8 @@
 //!
 //! # Numerics
 //! In two passes, so equal elements give 0 whatever their size. The correction is 1 for the
-//! variance of a sample, 0 for that of all there is. Where `n` does not exceed it, the result is NaN
-//! or infinite, as PyTorch's `var` and `std`.
+//! variance of a sample, 0 for that of all there is. Where `n` does not exceed it, the result is
+//! NaN or infinite, as PyTorch's `var` and `std`.
 //!
 //! # Example
 //! ```
