@@ -16,8 +16,8 @@
 //!
 //! # Numerics
 //! Sums in ascending order of `i`, one rounding each. A NaN makes its segment NaN. A segment
-//! without slices is 0 (sum), `-inf` (max), `+inf` (min) or NaN (mean). As PyTorch's `segment_reduce`. An
-//! identity outside `0..count` fails the firing; an accelerator leaves that slice out.
+//! without slices is 0 (sum), `-inf` (max), `+inf` (min) or NaN (mean). As PyTorch's `segment_reduce`.
+//! An identity outside `0..count` fails the firing; an accelerator leaves that slice out.
 //!
 //! # Example
 //! ```
@@ -87,7 +87,6 @@ pub fn segment_mean(draft: &mut Draft, x: Wire, ids: Wire, axis: usize, count: u
             return sums;
         }
         // One for each slice: what is counted is `n` numbers, not all of `x`.
-        let others: Vec<usize> = (0..spec.rank()).filter(|&other| other != axis).collect();
         let element = draft.apply(cast(spec.element), &[ids]);
         let ones = draft.apply(fill(1.0), &[element]);
         let counts = draft.apply(segment_sum(0, count), &[ones, ids]);

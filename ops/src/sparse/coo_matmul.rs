@@ -136,7 +136,8 @@ fn on_host<T: Real>(
     firing: &mut Firing<'_>,
 ) -> Result<(), FireError> {
     let ports = [("values", 0), ("row", 1), ("column", 2)];
-    let count = edges("coo_matmul", ports.map(|(name, port)| (name, firing.input(port).extents())))?;
+    let ports = ports.map(|(name, port)| (name, firing.input(port).extents()));
+    let count = edges("coo_matmul", ports)?;
     let [columns, features] = [firing.input(3).extents()[0], firing.input(3).extents()[1]];
     let (row, column) = (firing.input(1).elements::<i64>(), firing.input(2).elements::<i64>());
     in_range("coo_matmul", "row", row, &[count], rows)?;
