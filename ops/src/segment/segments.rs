@@ -16,8 +16,9 @@
 //!
 //! # Numerics
 //! Sums in ascending order of `i`, one rounding each. A NaN makes its segment NaN. A segment
-//! without slices is 0 (sum), `-inf` (max), `+inf` (min) or NaN (mean). As PyTorch's `segment_reduce`.
-//! An identity outside `0..count` fails the firing; an accelerator leaves that slice out.
+//! without slices is 0 (sum), `-inf` (max), `+inf` (min) or NaN (mean). As PyTorch's
+//! `segment_reduce`. An identity outside `0..count` fails the firing; an accelerator leaves that
+//! slice out.
 //!
 //! # Example
 //! ```
