@@ -145,6 +145,18 @@ impl Sample {
         Self::of(name.into(), Subject::Composite(composite, Arc::new(build)), inputs, expect)
     }
 
+    /// A composite that cannot be built over these specs.
+    pub fn composite_rejected(
+        name: impl Into<String>,
+        composite: &'static str,
+        build: impl Fn(&mut Draft, &[Wire]) -> Vec<Wire> + Send + Sync + 'static,
+        specs: Vec<Spec>,
+    ) -> Self {
+        let subject = Subject::Composite(composite, Arc::new(build));
+        let expect = Expect::Rejected { port: "", dimension: None };
+        Self { name: name.into(), subject, specs, inputs: Vec::new(), expect }
+    }
+
     fn of(name: String, subject: Subject, inputs: Vec<Value>, expect: Expect) -> Self {
         let specs = inputs.iter().map(Value::spec).collect();
         let inputs = inputs.into_iter().map(Some).collect();

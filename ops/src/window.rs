@@ -4,13 +4,18 @@
 //! windows has the same setters, each taking one number for both directions or one for each:
 //! `conv2d().stride(2).padding([1, 0])`. The geometry itself is in [`crate::host::window`].
 
+use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::firing::{View, ViewMut};
 use synfire_runtime::operator::{Axes, SpecError};
 use synfire_runtime::spec::{Dimension, Element, Spec};
+use synfire_runtime::value::Value;
 
+use crate::arrange::slice::slice;
+use crate::gradient::spec;
 use crate::host::window::{Padding, Window};
+use crate::reduce::reduction::{Keep, sum};
 use crate::require;
-use crate::sample::Tensor;
+use crate::sample::{Tensor, noise, tensor};
 
 mod on_host; // the kernel of both convolutions
 pub(crate) use on_host::OnHost;
@@ -78,6 +83,14 @@ impl Motion {
     }
 }
 
+/// How many rows (axis 0) or columns of an image of this extent, with its padding, lie behind the
+/// last of `places` windows; none where it is too small for them.
+pub(crate) fn rest(window: &Window, axis: usize, extent: usize, places: usize) -> Option<usize> {
+    let Padding { top, bottom, left, right } = window.padding;
+    let last = places.checked_sub(1)? * window.stride[axis];
+    (extent + [top + bottom, left + right][axis]).checked_sub(last + window.span()[axis])
+}
+
 /// The setters that operators over windows share; their fields have the same names.
 macro_rules! setters {
     ($operator:ty: $($setter:ident),+) => {
@@ -112,6 +125,13 @@ macro_rules! setters {
             self
         }
     };
+    (@ window) => {
+        /// Sets stride, dilation and padding as another operator has them.
+        pub(crate) fn window(mut self, motion: $crate::window::Motion) -> Self {
+            self.motion = motion;
+            self
+        }
+    };
     (@ groups) => {
         /// Sets how many groups of channels do not see each other.
         #[must_use]
@@ -142,6 +162,8 @@ pub(crate) use setters;
 
 /// What a shape rule knows of an image.
 pub(crate) struct Image {
+    /// The numbers: `f32` or `f64`.
+    pub(crate) element: Element,
     /// The batch, if the image has that dimension.
     pub(crate) batch: Option<Dimension>,
     /// The channels.
@@ -151,17 +173,22 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// The `f32` image at port `x`: channels, rows and columns are fixed, the batch may be bounded.
+    /// The image at port `x`: channels, rows and columns are fixed, the batch may be bounded.
     pub(crate) fn of(x: &Spec) -> Result<Self, SpecError> {
-        require::element("x", x, &[Element::F32])?;
+        Self::at("x", x)
+    }
+
+    /// The image at this port.
+    pub(crate) fn at(port: &str, x: &Spec) -> Result<Self, SpecError> {
+        require::element(port, x, &[Element::F32, Element::F64])?;
         if !(3..=4).contains(&x.rank()) {
             let wanted = "[batch, channel, row, column] or [channel, row, column]";
-            return Err(SpecError::new("x", x, wanted));
+            return Err(SpecError::new(port, x, wanted));
         }
         let first = x.rank() - 3;
-        let [channels, rows, columns] = [0, 1, 2].map(|axis| require::fixed("x", x, first + axis));
+        let [channels, rows, columns] = [0, 1, 2].map(|axis| require::fixed(port, x, first + axis));
         let batch = (first == 1).then(|| x.dimensions[0]);
-        Ok(Self { batch, channels: channels?, extent: [rows?, columns?] })
+        Ok(Self { element: x.element, batch, channels: channels?, extent: [rows?, columns?] })
     }
 
     /// How many images there are at most.
@@ -172,7 +199,7 @@ impl Image {
     /// The spec of an output with the same batch.
     pub(crate) fn output(&self, channels: usize, extent: [usize; 2]) -> Spec {
         let rest = [channels, extent[0], extent[1]].map(Dimension::Fixed);
-        Spec::new(Element::F32, self.batch.into_iter().chain(rest))
+        Spec::new(self.element, self.batch.into_iter().chain(rest))
     }
 
     /// A window fits an image, padding included; `port` is where the window comes from.
@@ -205,9 +232,9 @@ pub(crate) fn positive(port: &str, window: &Window) -> Result<(), SpecError> {
     Err(if port == "weight" { error.at(2 + axis) } else { error })
 }
 
-/// The kernel that the weight `[_, _, rows, columns]` holds.
-pub(crate) fn kernel(weight: &Spec) -> Result<[usize; 2], SpecError> {
-    require::element("weight", weight, &[Element::F32])?;
+/// The kernel that the weight `[_, _, rows, columns]` of an image holds.
+pub(crate) fn kernel(image: &Image, weight: &Spec) -> Result<[usize; 2], SpecError> {
+    require::element("weight", weight, &[image.element])?;
     require::rank("weight", weight, 4)?;
     let extents = [0, 1, 2, 3].map(|axis| require::fixed("weight", weight, axis));
     let [first, second, rows, columns] = extents;
@@ -229,9 +256,28 @@ pub(crate) fn group(
 }
 
 /// The bias, if there is one, has one number for each output channel.
-pub(crate) fn bias(bias: Option<&Spec>, channels: usize) -> Result<(), SpecError> {
+pub(crate) fn bias(image: &Image, bias: Option<&Spec>, channels: usize) -> Result<(), SpecError> {
     let Some(bias) = bias else { return Ok(()) };
-    require::alike("bias", bias, &Spec::f32([channels]), None)
+    require::alike("bias", bias, &Spec::new(image.element, [channels]), None)
+}
+
+/// The gradient by the bias: `dy` summed over all but the channels.
+pub(crate) fn bias_gradient(draft: &mut Draft, dy: Wire) -> Wire {
+    let channel = spec(draft, dy).rank() - 3;
+    let others: Vec<usize> = (0..channel + 3).filter(|&axis| axis != channel).collect();
+    draft.apply(sum(&others, Keep::Nothing), &[dy])
+}
+
+/// The first `places` rows and columns of an image.
+pub(crate) fn crop(draft: &mut Draft, image: Wire, places: [usize; 2]) -> Wire {
+    let own = spec(draft, image);
+    (0..2).fold(image, |image, direction| {
+        let (axis, count) = (own.rank() - 2 + direction, places[direction]);
+        if own.bound(axis) == count {
+            return image;
+        }
+        draft.apply(slice(axis, 0, count, 1), &[image])
+    })
 }
 
 /// Gives an image the batch of `x`; how many images there are.
@@ -247,6 +293,11 @@ pub(crate) fn axes(inputs: &[Spec], weight: &str) -> Axes {
     let batch = if inputs[0].rank() == 4 { "b" } else { "" };
     let bias = if inputs.len() == 3 { ",o" } else { "" };
     Axes::parse(&format!("{batch}chw,{weight}{bias}->{batch}opq"))
+}
+
+/// Noise in `f64`.
+pub(crate) fn wide(key: u64, extents: &[usize]) -> Value {
+    Value::new(extents, &tensor(&noise(key, extents)).data)
 }
 
 /// The batch, if there is one, and the channels, rows and columns of an image of a sample.

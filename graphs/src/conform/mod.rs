@@ -1,11 +1,12 @@
 //! Conformance: folders of cases that another framework computed, run and written out.
 //!
-//! `DIR/index.json` lists `KIND/NAME`; each case is `NAME.json`, which says what it is, and
+//! A folder, or a zip archive of one: `index.json` lists `KIND/NAME`; each case is `NAME.json`, which says what it is, and
 //! `NAME.npz`, its arrays. `OUT/KIND/NAME.npz` gets what Synfire computes. For a case of kind `ops`
 //! that is every output `out_<i>` and every gradient `grad_<input>` of the sum of inner products of
 //! the outputs with their cotangents `cot_<i>`. Where the case holds expected arrays of these names
 //! they are compared: `max |a - b| <= 1e-4 (max |b| + 0.01)`, NaN with NaN, infinity with infinity.
 
+mod folder; // cases in files, or in one archive
 pub mod npz; // arrays in files
 mod operator; // one operator with its gradients
 
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
+use folder::Folder;
 use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use synfire_ops::sample::tensor;
 use synfire_runtime::value::Value;
@@ -31,21 +33,19 @@ pub struct Outcome {
     pub refused: Vec<(String, String)>,
 }
 
-/// Runs every case of the folder `from` and writes what comes out below `to`; says on `out` how
+/// Runs every case of the folder or archive `from` and writes what comes out below `to`; says on `out` how
 /// each case that does not pass went, and a count at the end.
 ///
 /// # Errors
 /// When the index or a folder cannot be read or written. A case that cannot be run is no error.
 pub fn run(from: &Path, to: &Path, out: &mut dyn Write) -> Result<Outcome> {
-    let index = from.join("index.json");
-    let text = std::fs::read_to_string(&index).into_diagnostic();
-    let text = text.wrap_err_with(|| index.display().to_string())?;
-    let names: Vec<String> = serde_json::from_str(&text)
+    let mut folder = Folder::open(from)?;
+    let names: Vec<String> = serde_json::from_slice(&folder.read("index.json")?)
         .into_diagnostic()
-        .wrap_err_with(|| format!("{}: a list of KIND/NAME", index.display()))?;
+        .wrap_err_with(|| format!("{}: index.json is no list of KIND/NAME", from.display()))?;
     let mut outcome = Outcome::default();
     for name in names {
-        match case(from, to, &name) {
+        match case(&mut folder, to, &name) {
             Ok(worst) if worst.breaches.is_empty() => outcome.passed += 1,
             Ok(worst) => {
                 let breaches = worst.breaches.join("; ");
@@ -77,16 +77,15 @@ struct Comparison {
 }
 
 /// Runs one case.
-fn case(from: &Path, to: &Path, name: &str) -> Result<Comparison> {
+fn case(from: &mut Folder, to: &Path, name: &str) -> Result<Comparison> {
     let (kind, own) = name.split_once('/').ok_or_else(|| miette!("`{name}` is no KIND/NAME"))?;
     let is_plain = |part: &str| !part.is_empty() && !part.contains(['/', '\\']) && part != "..";
     if !is_plain(kind) || !is_plain(own) {
         return Err(miette!("`{name}` leaves its folder"));
     }
-    let folder = from.join(kind);
-    let text = std::fs::read_to_string(folder.join(format!("{own}.json"))).into_diagnostic()?;
-    let about: serde_json::Value = serde_json::from_str(&text).into_diagnostic()?;
-    let arrays = npz::read(&folder.join(format!("{own}.npz")))?;
+    let about = from.read(&format!("{name}.json"))?;
+    let about: serde_json::Value = serde_json::from_slice(&about).into_diagnostic()?;
+    let arrays = npz::read(&from.read(&format!("{name}.npz"))?)?;
     let found = match kind {
         "ops" => operator::run(&about, &arrays).map_err(|reason| miette!("{reason}"))?,
         _ => return Err(miette!("cases of kind `{kind}` are not run yet")),

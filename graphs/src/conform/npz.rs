@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Cursor, Read, Write};
 use std::path::Path;
 
 use miette::{IntoDiagnostic, Result, bail, miette};
@@ -30,20 +30,17 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// Every array of an archive, by name.
 ///
 /// # Errors
-/// When the file cannot be read or holds something else.
-pub fn read(path: &Path) -> Result<BTreeMap<String, Value>> {
-    let named = |error: String| miette!("{}: {error}", path.display());
-    let file = File::open(path).map_err(|error| named(error.to_string()))?;
-    let mut archive =
-        ZipArchive::new(BufReader::new(file)).map_err(|error| named(error.to_string()))?;
+/// When the bytes are no archive or hold something else than arrays.
+pub fn read(bytes: &[u8]) -> Result<BTreeMap<String, Value>> {
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).into_diagnostic()?;
     let mut arrays = BTreeMap::new();
     for index in 0..archive.len() {
-        let entry = archive.by_index(index).map_err(|error| named(error.to_string()))?;
+        let entry = archive.by_index(index).into_diagnostic()?;
         let name = entry.name().trim_end_matches(".npy").to_owned();
         let mut bytes = Vec::new();
         let limit = BYTES_MAX as u64 + 65_536;
-        entry.take(limit).read_to_end(&mut bytes).map_err(|e| named(format!("{name}: {e}")))?;
-        let value = array(&bytes).map_err(|error| named(format!("{name}: {error}")))?;
+        entry.take(limit).read_to_end(&mut bytes).map_err(|e| miette!("{name}: {e}"))?;
+        let value = array(&bytes).map_err(|error| miette!("{name}: {error}"))?;
         arrays.insert(name, value);
     }
     Ok(arrays)
@@ -153,7 +150,8 @@ mod tests {
             ("none".to_owned(), Value::new(&[0, 4], &[] as &[f32])),
         ]);
         write(&path, &arrays).expect("a temporary file can be written");
-        assert_eq!(read(&path).expect("it was just written"), arrays);
+        let bytes = std::fs::read(&path).expect("it was just written");
+        assert_eq!(read(&bytes).expect("it was just written"), arrays);
         std::fs::remove_file(&path).expect("it was just written");
     }
 

@@ -35,6 +35,33 @@ use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, interleave};
 use crate::require;
 use crate::sample::{Sample, Tensor, ramp, reference};
+use crate::torch::{Case, Torch};
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] =
+    &[("cat", torch), ("concat", torch), ("concatenate", torch)];
+
+fn torch(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
+    let parts = listed(case)?;
+    let axis = case.axis(case.spelling(&["dim", "axis"]), parts[0], 0)?;
+    Ok(vec![case.apply(concat(axis, parts.len()), &parts)])
+}
+
+/// The inputs of an operator that takes a list: all floats, by their names, numbers in order.
+pub(super) fn listed(case: &Case<'_>) -> Result<Vec<Wire>, String> {
+    let mut parts = Vec::new();
+    for name in case.input_names() {
+        let wire = case.input(name)?;
+        if case.spec_of(wire)?.element.is_float() {
+            let word = name.trim_end_matches(|c: char| c.is_ascii_digit());
+            let number = name[word.len()..].parse::<u64>().ok();
+            parts.push((word.to_owned(), number, wire));
+        }
+    }
+    parts.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    let parts: Vec<Wire> = parts.into_iter().map(|(_, _, wire)| wire).collect();
+    if parts.is_empty() { Err("no float input".into()) } else { Ok(parts) }
+}
 
 /// The concatenation of `count` inputs along `axis`.
 #[must_use]

@@ -29,6 +29,14 @@ use crate::device::on_device;
 use crate::host::strided::{Strided, Viewed};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+use crate::torch::Torch;
+
+/// PyTorch's name.
+pub const TORCH: &[Torch] = &[("flip", |case| {
+    let x = case.operand(&["x", "input", "self"])?;
+    let axes = case.axes(case.spelling(&["dims", "dim", "axis", "axes"]), x)?;
+    Ok(vec![case.apply(flip(&axes), &[x])])
+})];
 
 /// `axes` in reverse.
 #[must_use]

@@ -34,6 +34,10 @@ use crate::device::on_device;
 use crate::host::strided::{Strided, copy};
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 
+
+mod torch; // PyTorch's many names of it
+pub use torch::TORCH;
+
 /// One extent of a reshaped tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
@@ -46,6 +50,14 @@ pub enum Extent {
 impl From<usize> for Extent {
     fn from(extent: usize) -> Self {
         Self::Is(extent)
+    }
+}
+
+/// A dimension as it is, where the others are fixed or are too.
+pub(crate) fn extent_of(dimension: Dimension) -> Extent {
+    match dimension {
+        Dimension::Fixed(extent) => Extent::Is(extent),
+        Dimension::UpTo(_) => Extent::Infer,
     }
 }
 

@@ -28,11 +28,22 @@ use synfire_runtime::operator::{
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
-use super::{reshape_like::under_extents_of, slice::slice};
+use super::{concat::listed, reshape_like::under_extents_of, slice::slice};
 use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, interleave};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+use crate::torch::Torch;
+
+/// PyTorch's name.
+pub const TORCH: &[Torch] = &[("stack", |case| {
+    let parts = listed(case)?;
+    let (rank, place) =
+        (case.spec_of(parts[0])?.rank() as i64, case.integer(case.spelling(&["dim", "axis"]), 0)?);
+    let place = if place < 0 { place + rank + 1 } else { place };
+    let axis = usize::try_from(place).map_err(|_| format!("a new axis {place}"))?;
+    Ok(vec![case.apply(stack(axis, parts.len()), &parts)])
+})];
 
 /// `count` inputs along a new axis `axis`.
 #[must_use]

@@ -7,20 +7,19 @@
 //! of the weight.
 //!
 //! # Shape
-//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be
-//! bounded.
+//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! be bounded.
 //! `weight`: `[out, channel / groups, kernel row, kernel column]`. `bias`, with [`Conv2d::bias`]:
 //! `[out]`. `y`: as `x` with `out` channels and
 //! `(extent + padding - d * (kernel - 1) - 1) / s + 1` rows and columns, rounded down. In each of
 //! the `groups`, `out / groups` channels see `channel / groups` channels.
 //!
 //! # Gradient
-//! `dx` is the transposed convolution of `dy` with the same weight and window;
-//! `dweight[o, c, i, j] = sum over p, q of dy[o, p, q] * x[c, p s + i d - t, q s + j d - l]`;
-//! `dbias[o]` is the sum of `dy[o]`.
+//! `dx` is the transposed convolution of `dy` with the same weight and window, `dweight` is
+//! [`conv2d_weight`] of `x` and `dy`, and `dbias[o]` is the sum of `dy[o]`.
 //!
 //! # Numerics
-//! IEEE `f32`, sums in blocks whose order depends on the shape only, fused multiply-adds where the
+//! IEEE arithmetic, sums in blocks whose order depends on the shape only, fused multiply-adds where the
 //! CPU has them. Zeros of the padding are multiplied like other numbers: an infinite weight over
 //! padding gives NaN. As PyTorch's `conv2d`.
 //!
@@ -38,10 +37,13 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Contract, Fusion, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
+    Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
+use super::conv2d_weight::conv2d_weight;
+use super::conv_transpose2d::conv_transpose2d;
 #[cfg(feature = "cube")]
 use crate::device::convolution;
 use crate::device::on_device;
@@ -63,13 +65,13 @@ pub struct Conv2d {
     has_bias: bool,
 }
 
-window::setters!(Conv2d: stride, dilation, padding, groups, bias);
+window::setters!(Conv2d: stride, dilation, padding, window, groups, bias);
 
 impl Conv2d {
     fn geometry(&self, inputs: &[Spec]) -> Result<(Image, ConvShape), SpecError> {
         let (x, weight) = (&inputs[0], &inputs[1]);
         let image = Image::of(x)?;
-        let window = self.motion.window(window::kernel(weight)?);
+        let window = self.motion.window(window::kernel(&image, weight)?);
         let channels = window::group("x", (x.rank() - 3, image.channels), self.groups)?;
         if weight.bound(1) != channels {
             let wanted = format!("{channels}, the channels of a group of port x");
@@ -77,7 +79,7 @@ impl Conv2d {
         }
         let channels_out = weight.bound(0);
         window::group("weight", (0, channels_out), self.groups)?;
-        window::bias(inputs.get(2), channels_out)?;
+        window::bias(&image, inputs.get(2), channels_out)?;
         image.holds(x, "weight", &window)?;
         let shape = ConvShape {
             batch: image.batch_bound(),
@@ -111,16 +113,46 @@ impl Operator for Conv2d {
         Metadata::streaming(inputs, outputs, axes).with_macs(macs)
     }
 
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let inputs: Vec<Spec> = (0..backward.inputs()).map(|k| backward.input_spec(k)).collect();
+        let (_, shape) = self.geometry(&inputs).expect("the shape rule accepted these inputs");
+        let ConvShape { window, extent, groups, .. } = shape;
+        let (x, weight, dy) = (backward.input(0), backward.input(1), backward.upstream(0));
+        let dx = backward.wants(0).then(|| {
+            let places = shape.output_extent();
+            let rest = [0, 1].map(|axis| {
+                window::rest(&window, axis, extent[axis], places[axis])
+                    .expect("the window fits the image")
+            });
+            let adjoint = conv_transpose2d().window(self.motion).groups(groups);
+            backward.apply(adjoint.output_padding(rest), &[dy, weight])
+        });
+        let dweight = backward.wants(1).then(|| {
+            let adjoint = conv2d_weight(window.kernel).window(self.motion).groups(groups);
+            backward.apply(adjoint, &[x, dy])
+        });
+        let mut gradients = vec![dx, dweight];
+        if self.has_bias {
+            let wanted = backward.wants(2);
+            gradients.push(wanted.then(|| window::bias_gradient(backward, dy)));
+        }
+        Gradient::Of(gradients)
+    }
+
     fn kernel(
         &self,
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        let (_, shape) = self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
+        let (image, shape) =
+            self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
+        if image.element == Element::F64 {
+            return on_device!(target, specs, host: OnHost::<_, f64>::new(shape, specs));
+        }
         on_device!(
             target,
             specs,
-            host: OnHost::new(shape, specs),
+            host: OnHost::<_, f32>::new(shape, specs),
             cube: convolution::OnCube::plain(&shape)
         )
     }
@@ -136,6 +168,10 @@ pub fn samples() -> Vec<Sample> {
         let expect = by_definition(operator.clone());
         Sample::new(name, operator, inputs, expect)
     };
+    let in_f64 = |name: &str, operator: Conv2d, x: &[usize], weight: &[usize]| {
+        let inputs = vec![window::wide(1, x), window::wide(2, weight), window::wide(3, &weight[..1])];
+        Sample::new(name, operator.clone(), inputs, by_definition(operator))
+    };
     let rejected = |name: &str, operator: Conv2d, [x, weight]: [&[usize]; 2], port, dimension| {
         let mut specs = vec![Spec::f32(x.to_vec()), Spec::f32(weight.to_vec())];
         specs.extend(operator.has_bias.then(|| Spec::f32([3])));
@@ -144,7 +180,7 @@ pub fn samples() -> Vec<Sample> {
     let plain = conv2d;
     let all = || conv2d().stride([2, 3]).dilation([3, 2]).padding([2, 1, 0, 3]).bias();
     let (image, weight) = ([1, 4, 5, 5], [6, 4, 3, 3]);
-    let wide = Spec::new(Element::F64, image);
+    let wide = Spec::new(Element::F64, weight);
     let bounded = vec![bounded_first(Element::F32, 5, &[4, 7, 9]), Spec::f32(weight)];
     vec![
         case("plain", plain(), &[2, 3, 7, 11], &[5, 3, 3, 3]),
@@ -163,6 +199,8 @@ pub fn samples() -> Vec<Sample> {
         case("no filters", plain().bias(), &[1, 3, 4, 4], &[0, 3, 3, 3]),
         case("only padding", plain().padding(1), &[1, 2, 0, 3], &[2, 2, 2, 2]),
         case("bounded batch", plain(), &[2, 4, 7, 9], &weight).with_specs(bounded),
+        in_f64("f64", all().groups(3), &[2, 6, 11, 13], &[9, 2, 3, 2]),
+        in_f64("depthwise, f64", all().groups(5), &[5, 17, 11], &[5, 1, 3, 3]),
         rejected("wrong channels", plain(), [&image, &[6, 3, 3, 3]], "weight", Some(1)),
         rejected("groups of x", plain().groups(3), [&image, &weight], "x", Some(1)),
         rejected("groups of y", plain().groups(2), [&image, &[5, 2, 3, 3]], "weight", Some(0)),
@@ -174,7 +212,7 @@ pub fn samples() -> Vec<Sample> {
         rejected("no stride", plain().stride(0), [&image, &weight], "x", None),
         rejected("two dimensions", plain(), [&[5, 5], &weight], "x", None),
         rejected("flat weight", plain(), [&image, &[6, 36]], "weight", None),
-        Sample::rejected("f64", plain(), vec![wide, Spec::f32(weight)], "x", None),
+        Sample::rejected("f64", plain(), vec![Spec::f32(image), wide], "weight", None),
     ]
 }
 

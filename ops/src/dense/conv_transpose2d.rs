@@ -5,8 +5,8 @@
 //! It enlarges by the stride what [`conv2d`](super::conv2d) with the same window shrinks.
 //!
 //! # Shape
-//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be
-//! bounded.
+//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! be bounded.
 //! `weight`: `[channel, out / groups, kernel row, kernel column]`. `bias`, with
 //! [`ConvTranspose2d::bias`]: `[out]`. `y`: as `x` with `out` channels and
 //! `(extent - 1) * s + d * (kernel - 1) + 1 - padding + output padding` rows and columns.
@@ -14,12 +14,11 @@
 //! dilation.
 //!
 //! # Gradient
-//! `dx` is the convolution of `dy` with the same weight and window;
-//! `dweight[c, o, i, j] = sum over p, q of x[c, p, q] * dy[o, p s + i d - t, q s + j d - l]`;
-//! `dbias[o]` is the sum of `dy[o]`.
+//! `dx` is the convolution of `dy` with the same weight and window, `dweight` is [`conv2d_weight`]
+//! with `dy` for the image and `x` for the places, and `dbias[o]` is the sum of `dy[o]`.
 //!
 //! # Numerics
-//! IEEE `f32`, sums in blocks whose order depends on the shape only, fused multiply-adds where the
+//! IEEE arithmetic, sums in blocks whose order depends on the shape only, fused multiply-adds where the
 //! CPU has them. At the borders an infinite weight may meet the zeros around the image and give NaN
 //! where PyTorch's `conv_transpose2d`, which it equals otherwise, gives none.
 //!
@@ -37,10 +36,13 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Contract, Fusion, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
+    Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
+use super::conv2d::conv2d;
+use super::conv2d_weight::conv2d_weight;
 #[cfg(feature = "cube")]
 use crate::device::convolution;
 use crate::device::on_device;
@@ -64,7 +66,7 @@ pub struct ConvTranspose2d {
     has_bias: bool,
 }
 
-window::setters!(ConvTranspose2d: stride, dilation, padding, groups, bias);
+window::setters!(ConvTranspose2d: stride, dilation, padding, window, groups, bias);
 
 impl ConvTranspose2d {
     /// Sets how many rows and columns the output has more at its end: which of the sizes that a
@@ -78,7 +80,7 @@ impl ConvTranspose2d {
     fn geometry(&self, inputs: &[Spec]) -> Result<(Image, ConvTransposeShape), SpecError> {
         let (x, weight) = (&inputs[0], &inputs[1]);
         let image = Image::of(x)?;
-        let window = self.motion.window(window::kernel(weight)?);
+        let window = self.motion.window(window::kernel(&image, weight)?);
         window::positive("weight", &window)?;
         window::group("x", (x.rank() - 3, image.channels), self.groups)?;
         if weight.bound(0) != image.channels {
@@ -86,7 +88,7 @@ impl ConvTranspose2d {
             return Err(SpecError::new("weight", weight.dimensions[0], wanted).at(0));
         }
         let channels_out = weight.bound(1) * self.groups;
-        window::bias(inputs.get(2), channels_out)?;
+        window::bias(&image, inputs.get(2), channels_out)?;
         let shape = ConvTransposeShape {
             batch: image.batch_bound(),
             channels_in: image.channels,
@@ -146,16 +148,43 @@ impl Operator for ConvTranspose2d {
         Metadata::streaming(inputs, outputs, axes).with_macs(macs)
     }
 
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let inputs: Vec<Spec> = (0..backward.inputs()).map(|k| backward.input_spec(k)).collect();
+        let (_, shape) = self.geometry(&inputs).expect("the shape rule accepted these inputs");
+        let ConvTransposeShape { window, extent, groups, .. } = shape;
+        let (x, weight, dy) = (backward.input(0), backward.input(1), backward.upstream(0));
+        let dx = backward.wants(0).then(|| {
+            let adjoint = conv2d().window(self.motion).groups(groups);
+            // An output padding as large as the stride has room for further places.
+            let dx = backward.apply(adjoint, &[dy, weight]);
+            window::crop(backward, dx, extent)
+        });
+        let dweight = backward.wants(1).then(|| {
+            let adjoint = conv2d_weight(window.kernel).window(self.motion).groups(groups);
+            backward.apply(adjoint, &[dy, x])
+        });
+        let mut gradients = vec![dx, dweight];
+        if self.has_bias {
+            let wanted = backward.wants(2);
+            gradients.push(wanted.then(|| window::bias_gradient(backward, dy)));
+        }
+        Gradient::Of(gradients)
+    }
+
     fn kernel(
         &self,
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        let (_, shape) = self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
+        let (image, shape) =
+            self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
+        if image.element == Element::F64 {
+            return on_device!(target, specs, host: OnHost::<_, f64>::new(shape, specs));
+        }
         on_device!(
             target,
             specs,
-            host: OnHost::new(shape, specs),
+            host: OnHost::<_, f32>::new(shape, specs),
             cube: convolution::OnCube::transposed(&shape)
         )
     }
@@ -172,6 +201,11 @@ pub fn samples() -> Vec<Sample> {
         let expect = by_definition(operator.clone());
         Sample::new(name, operator, inputs, expect)
     };
+    let in_f64 = |name: &str, operator: ConvTranspose2d, x: &[usize], weight: &[usize]| {
+        let bias = window::wide(3, &[weight[1] * operator.groups]);
+        let inputs = vec![window::wide(1, x), window::wide(2, weight), bias];
+        Sample::new(name, operator.clone(), inputs, by_definition(operator))
+    };
     let rejected =
         |name: &str, operator: ConvTranspose2d, [x, weight]: [&[usize]; 2], port, dimension| {
             let mut specs = vec![Spec::f32(x.to_vec()), Spec::f32(weight.to_vec())];
@@ -182,7 +216,7 @@ pub fn samples() -> Vec<Sample> {
     let all = || conv_transpose2d().stride([2, 3]).dilation([3, 2]).padding([2, 1, 0, 3]).bias();
     let (image, weight) = ([1, 4, 5, 5], [4, 6, 3, 3]);
     let bounded = vec![bounded_first(Element::F32, 5, &[4, 7, 9]), Spec::f32(weight)];
-    let wide = vec![Spec::new(Element::F64, image), Spec::f32(weight)];
+    let mixed = vec![Spec::f32(image), Spec::new(Element::F64, weight)];
     vec![
         case("plain", plain(), &[2, 3, 7, 11], &[3, 5, 3, 3]),
         case("one pixel, one tap", plain().bias(), &[1, 1, 1, 1], &[1, 1, 1, 1]),
@@ -198,6 +232,8 @@ pub fn samples() -> Vec<Sample> {
         case("empty batch", plain().bias(), &[0, 3, 4, 4], &[3, 2, 3, 3]),
         case("no channels", plain().bias(), &[1, 0, 4, 4], &[0, 2, 3, 3]),
         case("no filters", plain().bias(), &[1, 3, 4, 4], &[3, 0, 3, 3]),
+        case("padded past a place", all().output_padding([2, 1]), &[1, 2, 4, 5], &[2, 3, 2, 2]),
+        in_f64("f64", all().groups(3), &[2, 6, 5, 7], &[6, 2, 3, 2]),
         case("bounded batch", plain().stride(2), &[2, 4, 7, 9], &weight).with_specs(bounded),
         rejected("wrong channels", plain(), [&image, &[3, 6, 3, 3]], "weight", Some(0)),
         rejected("groups", plain().groups(3), [&image, &weight], "x", Some(1)),
@@ -209,7 +245,7 @@ pub fn samples() -> Vec<Sample> {
         rejected("no taps", plain(), [&image, &[4, 6, 3, 0]], "weight", Some(3)),
         rejected("no dilation", plain().dilation(0), [&image, &weight], "x", None),
         rejected("two dimensions", plain(), [&[5, 5], &weight], "x", None),
-        Sample::rejected("f64", plain(), wide, "x", None),
+        Sample::rejected("f64", plain(), mixed, "weight", None),
     ]
 }
 

@@ -348,7 +348,7 @@ fn convolve(
 
 /// A pixel of the image that starts at `start`; zero outside.
 #[cube]
-fn pixel(
+pub(crate) fn pixel(
     x: &Array<f32>,
     start: u32,
     row: u32,

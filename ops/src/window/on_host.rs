@@ -1,8 +1,11 @@
-//! The host kernel of both convolutions: packs a constant weight once, any other in each firing.
+//! The host kernel of both convolutions, in `f32` and `f64`: packs a constant weight once, any
+//! other in each firing.
 
+use bytemuck::cast_slice_mut;
 use synfire_runtime::crew::Crew;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{FireError, Kernel, PieceStage, Specs, Workspace};
+use synfire_runtime::spec::Scalar;
 
 use super::set_batch;
 use crate::host::conv::{Conv, ConvWeights, conv2d, conv2d_workspace_bytes};
@@ -12,10 +15,10 @@ use crate::host::conv_transpose::{
 use crate::host::erased::Stages;
 use crate::host::phase::ConvTransposeWeights;
 use crate::host::window::{ConvShape, ConvTransposeShape};
-use crate::host::{Epilogue, Path};
+use crate::host::{Element, Epilogue, Path};
 
-/// A kind of convolution, by its extents.
-pub(crate) trait Convolution: Send + 'static {
+/// A kind of convolution of numbers `T`, by its extents.
+pub(crate) trait Convolution<T>: Send + 'static {
     /// Its packed weights.
     type Weights: Send;
 
@@ -26,44 +29,44 @@ pub(crate) trait Convolution: Send + 'static {
     fn room(&self, path: Path) -> Self::Weights;
 
     /// Packs new weights.
-    fn pack(weights: &mut Self::Weights, plain: &[f32]);
+    fn pack(weights: &mut Self::Weights, plain: &[T]);
 
     /// Computes the output.
-    fn compute(&self, call: &Call<'_, Self::Weights>, room: Room<'_>);
+    fn compute(&self, call: &Call<'_, T, Self::Weights>, room: Room<'_, T>);
 }
 
 /// What a convolution reads.
-pub(crate) struct Call<'a, W> {
+pub(crate) struct Call<'a, T, W> {
     weights: &'a W,
     batch: usize,
-    input: &'a [f32],
-    bias: Option<&'a [f32]>,
-    epilogue: &'a Epilogue<'a, f32>,
+    input: &'a [T],
+    bias: Option<&'a [T]>,
+    epilogue: &'a Epilogue<'a, T>,
 }
 
 /// What a convolution works with.
-pub(crate) struct Room<'a> {
-    output: &'a mut [f32],
+pub(crate) struct Room<'a, T> {
+    output: &'a mut [T],
     scratch: &'a mut [u8],
     crew: &'a Crew,
 }
 
-impl Convolution for ConvShape {
-    type Weights = ConvWeights<f32>;
+impl<T: Element> Convolution<T> for ConvShape {
+    type Weights = ConvWeights<T>;
 
     fn bytes(&self, path: Path, cores: usize) -> [usize; 2] {
-        [ConvWeights::<f32>::bytes(path, self), conv2d_workspace_bytes::<f32>(self, path, cores)]
+        [ConvWeights::<T>::bytes(path, self), conv2d_workspace_bytes::<T>(self, path, cores)]
     }
 
     fn room(&self, path: Path) -> Self::Weights {
         ConvWeights::empty(path, self)
     }
 
-    fn pack(weights: &mut Self::Weights, plain: &[f32]) {
+    fn pack(weights: &mut Self::Weights, plain: &[T]) {
         weights.refill(plain);
     }
 
-    fn compute(&self, call: &Call<'_, Self::Weights>, room: Room<'_>) {
+    fn compute(&self, call: &Call<'_, T, Self::Weights>, room: Room<'_, T>) {
         let &Call { weights, batch, input, bias, epilogue } = call;
         let shape = Self { batch, ..*self };
         let conv = Conv { shape, weights, input, bias, epilogue: Some(epilogue) };
@@ -71,13 +74,13 @@ impl Convolution for ConvShape {
     }
 }
 
-impl Convolution for ConvTransposeShape {
-    type Weights = ConvTransposeWeights<f32>;
+impl<T: Element> Convolution<T> for ConvTransposeShape {
+    type Weights = ConvTransposeWeights<T>;
 
     fn bytes(&self, path: Path, cores: usize) -> [usize; 2] {
         [
-            ConvTransposeWeights::<f32>::bytes(path, self),
-            conv_transpose2d_workspace_bytes::<f32>(self, path, cores),
+            ConvTransposeWeights::<T>::bytes(path, self),
+            conv_transpose2d_workspace_bytes::<T>(self, path, cores),
         ]
     }
 
@@ -85,11 +88,11 @@ impl Convolution for ConvTransposeShape {
         ConvTransposeWeights::empty(path, self)
     }
 
-    fn pack(weights: &mut Self::Weights, plain: &[f32]) {
+    fn pack(weights: &mut Self::Weights, plain: &[T]) {
         weights.refill(plain);
     }
 
-    fn compute(&self, call: &Call<'_, Self::Weights>, room: Room<'_>) {
+    fn compute(&self, call: &Call<'_, T, Self::Weights>, room: Room<'_, T>) {
         let &Call { weights, batch, input, bias, epilogue } = call;
         let shape = Self { batch, ..*self };
         let conv = ConvTranspose { shape, weights, input, bias, epilogue: Some(epilogue) };
@@ -98,7 +101,7 @@ impl Convolution for ConvTransposeShape {
 }
 
 /// The kernel of ports `x`, `weight` and, perhaps, `bias`.
-pub(crate) struct OnHost<S: Convolution> {
+pub(crate) struct OnHost<S: Convolution<T>, T> {
     shape: S,
     path: Path,
     cores: usize,
@@ -109,7 +112,7 @@ pub(crate) struct OnHost<S: Convolution> {
     stages: Stages,
 }
 
-impl<S: Convolution> OnHost<S> {
+impl<S: Convolution<T>, T> OnHost<S, T> {
     /// The kernel of a convolution whose batch is at most that of `shape`.
     pub(crate) fn new(shape: S, specs: &Specs<'_>) -> Self {
         Self {
@@ -124,7 +127,7 @@ impl<S: Convolution> OnHost<S> {
     }
 }
 
-impl<S: Convolution> Kernel for OnHost<S> {
+impl<S: Convolution<T>, T: Element + Scalar> Kernel for OnHost<S, T> {
     fn workspace(&self) -> Workspace {
         let [kept_bytes, scratch_bytes] = self.shape.bytes(self.path, self.cores);
         Workspace { kept_bytes, scratch_bytes }
@@ -151,7 +154,7 @@ impl<S: Convolution> Kernel for OnHost<S> {
             batch: set_batch(&mut y, &x),
             input: x.elements(),
             bias: bias.map(|bias| bias.elements()),
-            epilogue: &|piece, offset| self.stages.finish(piece, offset),
+            epilogue: &|piece, offset| self.stages.apply(cast_slice_mut(piece), offset),
         };
         let (output, scratch, crew) = (y.elements(), firing.scratch(), firing.crew());
         self.shape.compute(&call, Room { output, scratch, crew });

@@ -20,8 +20,8 @@ pub(super) fn build(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
         let own = Spec::new(spec.element, [channels]);
         given.unwrap_or_else(|| case.parameter(name, own, Initial::Constant(value)))
     };
-    let weight = case.either(&["g", "gamma", "w", "weight"]);
-    let bias = case.either(&["b", "bias", "beta"]);
+    let weight = case.weight();
+    let bias = case.bias();
     let weight = vector(case, weight, "ones_of_weight", 1.0);
     let bias = vector(case, bias, "zeros_of_bias", 0.0);
     let mean = vector(case, running[0], "zeros_of_mean", 0.0);

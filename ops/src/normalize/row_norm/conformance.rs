@@ -13,8 +13,8 @@ pub(super) fn build(
 ) -> Result<Vec<Wire>, String> {
     let x = case.operand(&["x", "input"])?;
     let epsilon = case.number(case.spelling(&["eps", "epsilon"]), epsilon)?;
-    let weight = case.either(&["g", "gamma", "w", "weight"]);
-    let bias = case.either(&["b", "bias", "beta"]);
+    let weight = case.weight();
+    let bias = case.bias();
     let shape = case.integers(case.spelling(&["normalized_shape", "shape", "dims"]))?;
     let axes = match (shape, weight.or(bias)) {
         (Some(shape), _) => shape.len(),
