@@ -86,16 +86,17 @@ pub fn norm(draft: &mut Draft, x: Wire, axes: &[usize], keep: Keep, p: f64) -> W
             return draft.apply(sum(axes, keep), &[sizes]);
         }
         let power = |p: f64| move |draft: &mut Draft, x| draft.apply(pow_scalar(p), &[x]);
+        // Infinite slopes at 0 do not count.
         let powers = match p {
-            // Infinite slopes at 0 do not count.
-            0.0..1.0 => at_other_than_zero(draft, sizes, power(p)),
+            ..0.0 => at_other_than_zero(draft, sizes, f64::INFINITY, power(p)),
+            0.0..1.0 => at_other_than_zero(draft, sizes, 0.0, power(p)),
             _ => draft.apply(pow_scalar(p), &[sizes]),
         };
         let total = draft.apply(sum(axes, keep), &[powers]);
         if p < 0.0 {
             return draft.apply(pow_scalar(1.0 / p), &[total]);
         }
-        at_other_than_zero(draft, total, power(1.0 / p))
+        at_other_than_zero(draft, total, 0.0, power(1.0 / p))
     })
 }
 
