@@ -33,6 +33,8 @@ catalog::operators! {
     broadcast: binary, select, cast;
     reduce: reduction, arg, extreme, variance, norm;
     scan: cumulative, linear_scan, lag, cummax;
+    segment: segments, segment_ids, segment_softmax;
+    sparse: coo_matmul, csr_matmul, edge_dot;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight;
     attention: attend, attend_backward, attend_composite, band;
     pool: max_pool2d, avg_pool2d;
