@@ -29,7 +29,7 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
-use synfire_runtime::define::{Draft, Initial, Wire};
+use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
@@ -40,69 +40,25 @@ use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{add, greater_equal, less_equal, logical_and, multiply};
-use crate::broadcast::cast::cast;
 use crate::broadcast::select::where_;
-use crate::dense::matmul::{doubled, names::find};
+use crate::dense::matmul::doubled;
 use crate::device::on_device;
+use crate::differentiate::vector_jacobian;
 use crate::gradient::spec;
 use crate::host::pieces::pieces;
 use crate::host::real::Real;
 use crate::pointwise::unary::{fill, recip, round};
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
-use crate::torch::{Case, Torch};
+use crate::torch::Torch;
 
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
+mod names; // what PyTorch calls it
 pub(crate) mod channels; // one scale, or one for each place of an axis
 
 /// PyTorch's names.
-pub const TORCH: &[Torch] = &[
-    ("fake_quantize_per_tensor_affine", |case| from_case(case, false)),
-    ("fake_quantize_per_channel_affine", |case| from_case(case, true)),
-];
-
-fn from_case(case: &mut Case<'_>, by_channel: bool) -> Result<Vec<Wire>, String> {
-    let x = find(case, &["x", "input", "a"]).ok_or("no input `x`")?;
-    let scale = parameter(case, &["scale", "scales", "s"])?.ok_or("no `scale`")?;
-    let zero = parameter(case, &["zero_point", "zero_points", "zp", "zero", "z"])?;
-    let zero = match zero {
-        Some(zero) => case.apply(cast(Element::F32), &[zero]),
-        None => case.apply(fill(0.0), &[scale]),
-    };
-    let low = case.integer("quant_min", case.integer("qmin", -128)?)?;
-    let high = case.integer("quant_max", case.integer("qmax", 127)?)?;
-    let mut operator = fake_quantise(low, high);
-    if by_channel {
-        let other = case.integer("dim", case.integer("ch_axis", 0)?)?;
-        let rank = case.spec_of(x)?.rank() as i64;
-        let axis = case.integer("axis", other)?;
-        let axis = usize::try_from(if axis < 0 { axis + rank } else { axis });
-        operator = operator.per_channel(axis.map_err(|_| "the axis is none of x")?);
-    }
-    let [scale, zero] = [scale, zero].map(|wire| {
-        let is_one = case.spec_of(wire).is_ok_and(|spec| spec.rank() == 1 && spec.bound(0) == 1);
-        let to_scalar = crate::arrange::reshape::reshape(&[]);
-        if is_one && !by_channel { case.apply(to_scalar, &[wire]) } else { wire }
-    });
-    Ok(vec![case.apply(operator, &[x, scale, zero])])
-}
-
-/// An input of one of these names, or an attribute as a constant.
-fn parameter(case: &mut Case<'_>, names: &[&str]) -> Result<Option<Wire>, String> {
-    if let Some(wire) = find(case, names) {
-        return Ok(Some(wire));
-    }
-    for name in names {
-        if let Some(crate::torch::Attribute::List(_)) = case.attribute(name) {
-            return case.vector(name);
-        }
-        if case.attribute(name).is_some() {
-            let value = Value::new(&[], &[case.number(name, 0.0)? as f32]);
-            let initial = Initial::Value(value.into());
-            return Ok(Some(case.parameter(name, Spec::f32::<usize>([]), initial)));
-        }
-    }
-    Ok(None)
-}
+pub const TORCH: &[Torch] = names::NAMES;
 
 /// Rounds to the numbers from `low` to `high`, with one scale for all.
 #[must_use]
@@ -229,63 +185,6 @@ fn round_trip<T: Real>(operator: &FakeQuantise, firing: &mut Firing<'_>) {
     });
 }
 
-#[cfg(feature = "cube")]
-mod cube {
-    use cubecl::prelude::*;
-
-    use super::{FakeQuantise, FireError};
-    use crate::device::kernel::{Call, CubeKernel, size};
-    use crate::device::real::round_ties_even;
-
-    pub(super) struct OnCube(pub(super) FakeQuantise);
-
-    impl CubeKernel for OnCube {
-        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
-            let (x, scale, zero) = (call.input(0), call.input(1), call.input(2));
-            let y = call.set_extents(0, &x.extents());
-            let inner = self.0.axis.map_or(1, |axis| x.extents()[axis + 1..].iter().product());
-            let (low, high) = (self.0.low as f32, self.0.high as f32);
-            call.each(x.elements(), |client, cubes, units| {
-                round_trip::launch::<R>(
-                    client,
-                    cubes,
-                    units,
-                    x.array(),
-                    scale.array(),
-                    zero.array(),
-                    y.array(),
-                    [size(x.elements()), size(inner.max(1)), size(scale.elements().max(1))]
-                        .into_iter()
-                        .collect(),
-                    low,
-                    high,
-                );
-            })
-        }
-    }
-
-    #[cube(launch)]
-    fn round_trip(
-        x: &Array<f32>,
-        scales: &Array<f32>,
-        zeros: &Array<f32>,
-        y: &mut Array<f32>,
-        extents: Sequence<u32>,
-        low: f32,
-        high: f32,
-    ) {
-        let at = ABSOLUTE_POS as u32;
-        if at < extents[0] {
-            let channel = (at / extents[1] % extents[2]) as usize;
-            let (scale, zero) = (scales[channel], zeros[channel]);
-            let rounded = round_ties_even(x[at as usize] * (1.0 / scale)) + zero;
-            let raised = select(rounded > low, rounded, low);
-            let rounded = select(raised < high, raised, high);
-            y[at as usize] = (rounded - zero) * scale;
-        }
-    }
-}
-
 /// One scale, one for each channel, signed and not, ties, special values, one element, none,
 /// `f64`, bounded; what does not fit.
 #[must_use]
@@ -305,7 +204,7 @@ pub fn samples() -> Vec<Sample> {
     let specs = |scale: usize| vec![Spec::f32([2, 3]), Spec::f32([scale]), Spec::f32([3])];
     let bounded = vec![bounded_first(Element::F32, 9, &[3]), Spec::f32([3]), Spec::f32([3])];
     let wide = [noise(6, &[2, 3, 5]), scales(), zeros()].map(|value| doubled(&value));
-    vec![
+    let mut samples = vec![
         case("one scale", small(), [noise(1, &[5, 37]), one(0.3), one(1.0)]),
         case("bytes", bytes(), [noise(2, &[5, 7]), one(0.02), one(128.0)]),
         case("channels", small().per_channel(1), [noise(3, &[2, 3, 5]), scales(), zeros()]),
@@ -322,7 +221,26 @@ pub fn samples() -> Vec<Sample> {
         Sample::rejected("axis", small().per_channel(2), specs(3), "x", None),
         Sample::rejected("one for all", small(), specs(3), "scale", None),
         Sample::rejected("no range", fake_quantise(1, 0), specs(3), "x", None),
-    ]
+    ];
+    samples = samples.into_iter().map(Sample::with_stand_in).collect();
+    samples.push(straight_through());
+    samples
+}
+
+/// The gradient of the sum of the outputs: 1 where the rounded number is in range.
+fn straight_through() -> Sample {
+    let build = |draft: &mut Draft, wires: &[Wire]| {
+        let y = draft.apply(fake_quantise(-128, 127), wires);
+        let ones = draft.apply(fill(1.0), &[y]);
+        vector_jacobian(draft, &[(y, ones)], &wires[..1]).into_iter().flatten().collect()
+    };
+    let x = [0.25_f32, 0.75, -0.25, 62.2, 62.3, -65.7, -65.8, 100.0, f32::NAN, f32::INFINITY];
+    let parameters = [0.5_f32, 3.0].map(|number| Value::new(&[], &[number]));
+    let inputs = [&[Value::new(&[10], &x)], &parameters[..]].concat();
+    // As PyTorch gives it.
+    let dx = vec![1.0, 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+    let expect = Expect::Outputs(vec![Tensor::new(&[10], dx)]);
+    Sample::composite("straight through", "fake_quantise", build, inputs, expect)
 }
 
 /// The expectation: the number of the range that is nearest, the even one of two before the zero
