@@ -36,7 +36,9 @@ catalog::operators! {
     segment: segments, segment_ids, segment_softmax;
     sparse: coo_matmul, csr_matmul, edge_dot;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight;
-    attention: attend, attend_backward, attend_composite, band;
+    quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear;
+    attention: attend, attend_backward, attend_composite, band, rotary, rotary_tables,
+        multi_head_attention;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
