@@ -19,7 +19,7 @@ pub mod window; // parameters of convolutions and pools
 pub use catalog::Entry;
 
 catalog::operators! {
-    arrange: concat, split, slice, pad, reshape, transpose, expand, flip, stack;
+    arrange: concat, split, slice, pad, reshape, transpose, expand, flip, stack, frames, overlap_add;
     index: gather, index_select, scatter, one_hot;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
@@ -27,6 +27,6 @@ catalog::operators! {
     broadcast: binary, select, cast;
     reduce: reduction, arg;
     dense: matmul, linear, conv2d, conv_transpose2d, conv2d_weight;
-    pool: max_pool2d, avg_pool2d;
+    pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum;
     normalize: softmax, batch_norm;
 }

@@ -20,6 +20,12 @@ use crate::sample::{Tensor, noise, tensor};
 mod on_host; // the kernel of both convolutions
 pub(crate) use on_host::OnHost;
 
+mod framing; // frames along one axis
+pub(crate) use framing::{Framing, Walk, framing_setters};
+
+mod spans; // the pixels under each window
+pub(crate) use spans::Spans;
+
 mod pool; // what pools have in common
 pub use pool::Rounding;
 pub(crate) use pool::{Pool, along, pool_axes, pooled};
@@ -75,6 +81,11 @@ impl Motion {
         dilation: [1; 2],
         padding: Padding { top: 0, bottom: 0, left: 0, right: 0 },
     };
+
+    /// The padding below and after the image.
+    pub(crate) fn after(&self) -> [usize; 2] {
+        [self.padding.bottom, self.padding.right]
+    }
 
     /// The window of a kernel that moves so.
     pub(crate) fn window(&self, kernel: [usize; 2]) -> Window {
