@@ -4,6 +4,7 @@ mod fixture; // operators whose numbers show order and loss
 
 mod checking; // faults before anything runs
 mod control; // runs under a supervisor
+mod differentiation; // gradients as graphs
 mod flow; // tokens through launched plans
 mod fusion; // the same bits, fused or not
 mod planning; // orders, capacities, memory, files

@@ -15,6 +15,7 @@ pub mod data; // where examples come from
 pub mod weights; // parameters in files
 pub mod report; // pictures and tables
 pub mod bench; // what things cost
+pub mod conform; // cases of other frameworks
 pub mod machine; // the devices of this machine
 pub mod cli; // the `synfire` command
 

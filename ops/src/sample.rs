@@ -145,6 +145,18 @@ impl Sample {
         Self::of(name.into(), Subject::Composite(composite, Arc::new(build)), inputs, expect)
     }
 
+    /// A composite that cannot be built over these specs.
+    pub fn composite_rejected(
+        name: impl Into<String>,
+        composite: &'static str,
+        build: impl Fn(&mut Draft, &[Wire]) -> Vec<Wire> + Send + Sync + 'static,
+        specs: Vec<Spec>,
+    ) -> Self {
+        let subject = Subject::Composite(composite, Arc::new(build));
+        let expect = Expect::Rejected { port: "", dimension: None };
+        Self { name: name.into(), subject, specs, inputs: Vec::new(), expect }
+    }
+
     fn of(name: String, subject: Subject, inputs: Vec<Value>, expect: Expect) -> Self {
         let specs = inputs.iter().map(Value::spec).collect();
         let inputs = inputs.into_iter().map(Some).collect();
@@ -190,6 +202,12 @@ pub fn noise(key: u64, extents: &[usize]) -> Value {
     let count: usize = extents.iter().product();
     let elements: Vec<f32> = (0..count as u64).map(|index| unit(key, index)).collect();
     Value::new(extents, &elements)
+}
+
+/// The same numbers as `f64`.
+#[must_use]
+pub fn wide(value: &Value) -> Value {
+    Value::new(&value.extents, &tensor(value).data)
 }
 
 /// A number in -2..2 from a counter: the finaliser of SplitMix64 (Steele, Lea, Flood 2014).

@@ -8,13 +8,16 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 
-use synfire_runtime::define::{Draft, Initial, Wire};
+use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
-/// PyTorch's name of an operator, and what builds it: outputs in PyTorch's order, or a sentence
-/// that says what is not supported.
-pub type Torch = (&'static str, fn(&mut Case<'_>) -> Result<Vec<Wire>, String>);
+/// Builds the operator of a case: outputs in PyTorch's order, or a sentence that says what is not
+/// supported.
+pub type Build = fn(&mut Case<'_>) -> Result<Vec<Wire>, String>;
+
+/// PyTorch's name of an operator, and what builds it.
+pub type Torch = (&'static str, Build);
 
 /// The table of an operator file that has none of its own.
 pub(crate) const TORCH: &[Torch] = &[];
@@ -40,6 +43,7 @@ pub struct Case<'a> {
     attributes: &'a BTreeMap<String, Attribute>,
     inputs: &'a BTreeMap<String, Wire>,
     read: RefCell<BTreeSet<String>>,
+    fed: BTreeMap<String, Value>,
 }
 
 impl<'a> Case<'a> {
@@ -49,7 +53,7 @@ impl<'a> Case<'a> {
         attributes: &'a BTreeMap<String, Attribute>,
         inputs: &'a BTreeMap<String, Wire>,
     ) -> Self {
-        Self { draft, attributes, inputs, read: RefCell::default() }
+        Self { draft, attributes, inputs, read: RefCell::default(), fed: BTreeMap::new() }
     }
 
     /// The attributes that nothing has asked for.
@@ -57,6 +61,12 @@ impl<'a> Case<'a> {
     pub fn unread(&self) -> Vec<String> {
         let read = self.read.borrow();
         self.attributes.keys().filter(|name| !read.contains(*name)).cloned().collect()
+    }
+
+    /// The feeds that attributes became, with their values.
+    #[must_use]
+    pub fn into_feeds(self) -> BTreeMap<String, Value> {
+        self.fed
     }
 
     /// The input of this name.
@@ -71,6 +81,39 @@ impl<'a> Case<'a> {
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<Wire> {
         self.inputs.get(name).copied()
+    }
+
+    /// The input that has one of these names; the first of them counts.
+    #[must_use]
+    pub fn either(&self, names: &[&str]) -> Option<Wire> {
+        names.iter().find_map(|name| self.optional(name))
+    }
+
+    /// The input that has one of these names.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn operand(&self, names: &[&str]) -> Result<Wire, String> {
+        self.either(names).ok_or_else(|| format!("no input `{}`", names.join("` or `")))
+    }
+
+    /// The factors of an affine operator, if there are some.
+    #[must_use]
+    pub fn weight(&self) -> Option<Wire> {
+        self.either(&["g", "gamma", "w", "weight"])
+    }
+
+    /// The offsets of an affine operator, if there are some.
+    #[must_use]
+    pub fn bias(&self) -> Option<Wire> {
+        self.either(&["b", "bias", "beta"])
+    }
+
+    /// The one of these names under which an attribute is given, else the first.
+    #[must_use]
+    pub fn spelling(&self, names: &[&'static str]) -> &'static str {
+        let given = names.iter().find(|name| self.attribute(name).is_some());
+        given.or(names.first()).copied().unwrap_or_default()
     }
 
     /// The names of the inputs.
@@ -179,7 +222,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A list of numbers as a constant vector of `f32`, if given.
+    /// A list of numbers as a stream of one vector of `f32`, if given: a feed of the attribute's name.
     ///
     /// # Errors
     /// When it is something else.
@@ -194,7 +237,8 @@ impl<'a> Case<'a> {
         };
         let value = Value::new(&[numbers.len()], &numbers);
         let spec = Spec::new(Element::F32, [numbers.len()]);
-        Ok(Some(self.draft.parameter(name, spec, Initial::Value(value.into()))))
+        self.fed.insert(name.to_owned(), value);
+        Ok(Some(self.draft.feed(name, spec)))
     }
 }
 
@@ -211,7 +255,8 @@ fn integer(name: &str, attribute: &Attribute) -> Result<i64, String> {
     whole.then_some(number as i64).ok_or_else(|| format!("`{name}` is {number}, wanted it whole"))
 }
 
-fn place(axis: i64, rank: usize) -> Result<usize, String> {
+/// An axis or index, counted from the end where it is negative.
+pub(crate) fn place(axis: i64, rank: usize) -> Result<usize, String> {
     let from_front = if axis < 0 { axis + rank as i64 } else { axis };
     let place = usize::try_from(from_front).ok().filter(|&place| place < rank.max(1));
     place.ok_or_else(|| format!("axis {axis} of {rank} dimensions"))

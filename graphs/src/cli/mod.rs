@@ -11,13 +11,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use miette::{IntoDiagnostic, Result};
+use synfire_ops::coverage::coverage;
 use synfire_runtime::device::Devices;
 use synfire_runtime::observe::Allocations;
 use synfire_runtime::place::place;
 use synfire_runtime::plan::{Limits, plan};
 
 use crate::models::perception::ppn as model;
-use crate::{bench, machine};
+use crate::{bench, conform, machine};
 
 /// Models and search loops as dataflow graphs of actors.
 #[derive(Debug, Parser)]
@@ -34,8 +35,21 @@ enum Job {
         #[command(subcommand)]
         model: RunModel,
     },
-    /// Lists models and operators.
+    /// Lists the models.
     List,
+    /// Shows what every operator has: kernels, derivatives, element types. As a Markdown table.
+    Ops {
+        /// Builds every kernel on this device too, such as `wgpu:0`.
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<String>,
+    },
+    /// Runs a folder of cases that another framework computed, and compares.
+    Conform {
+        /// The folder with `index.json`.
+        from: PathBuf,
+        /// Where the arrays go that were computed.
+        to: PathBuf,
+    },
     /// Prints the plan of a model: lanes, volleys, credits, memory.
     Explain(ExplainArguments),
     /// Tells what devices this machine has, what is missing and how to get it.
@@ -188,6 +202,15 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
     match command.job {
         Job::Run { model: RunModel::Ppn(arguments) } => return ppn::run(&arguments, allocations),
         Job::List => list(),
+        Job::Ops { device } => ops(device.as_deref())?,
+        Job::Conform { from, to } => {
+            let outcome = conform::run(&from, &to, &mut out)?;
+            return Ok(if outcome.differ.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
+        }
         Job::Explain(arguments) => explain(&arguments)?,
         Job::Doctor => machine::diagnosis().iter().for_each(|line| say(line)),
         Job::Bench { suite: Suite::Hops { threads, tokens } } => {
@@ -206,15 +229,13 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
 fn list() {
     say("models");
     say("  ppn    parallel perception network: LiDAR, two networks on two devices");
-    say("operators");
-    for entry in synfire_ops::CATALOG {
-        let mut names: Vec<&str> =
-            (entry.samples)().iter().map(|sample| sample.operator.contract().name).collect();
-        names.dedup();
-        names.sort_unstable();
-        names.dedup();
-        say(&format!("  {:<11} {:<18} {}", entry.kind, entry.name, names.join(" ")));
-    }
+}
+
+fn ops(device: Option<&str>) -> Result<()> {
+    let devices = device.map(machine::open).transpose().into_diagnostic()?;
+    let device = devices.as_ref().and_then(|devices| devices.iter().next());
+    say(&coverage(device.map(|(_, device)| device)));
+    Ok(())
 }
 
 fn explain(arguments: &ExplainArguments) -> Result<()> {

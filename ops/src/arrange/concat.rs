@@ -5,7 +5,8 @@
 //! `n_k` is bounded, so is the sum. Any element type; 1 to 64 inputs.
 //!
 //! # Gradient
-//! `dx_k` is the part of `dy` that came from `x_k`: `split` along the axis.
+//! `dx_k` is the part of `dy` that came from `x_k`: `slice` along the axis, or `split_like` where the
+//! axis is bounded.
 //!
 //! # Numerics
 //! Exact: bytes are moved. Other bounded axes must have one actual extent in all inputs; a firing
@@ -21,17 +22,46 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
+use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
+use super::{slice::slice, split_like::split_like};
 use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, interleave};
 use crate::require;
 use crate::sample::{Sample, Tensor, ramp, reference};
+use crate::torch::{Case, Torch};
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] =
+    &[("cat", torch), ("concat", torch), ("concatenate", torch)];
+
+fn torch(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
+    let parts = listed(case)?;
+    let axis = case.axis(case.spelling(&["dim", "axis"]), parts[0], 0)?;
+    Ok(vec![case.apply(concat(axis, parts.len()), &parts)])
+}
+
+/// The inputs of an operator that takes a list: all floats, by their names, numbers in order.
+pub(super) fn listed(case: &Case<'_>) -> Result<Vec<Wire>, String> {
+    let mut parts = Vec::new();
+    for name in case.input_names() {
+        let wire = case.input(name)?;
+        if case.spec_of(wire)?.element.is_float() {
+            let word = name.trim_end_matches(|c: char| c.is_ascii_digit());
+            let number = name[word.len()..].parse::<u64>().ok();
+            parts.push((word.to_owned(), number, wire));
+        }
+    }
+    parts.sort_by(|a, b| (&a.0, a.1).cmp(&(&b.0, b.1)));
+    let parts: Vec<Wire> = parts.into_iter().map(|(_, _, wire)| wire).collect();
+    if parts.is_empty() { Err("no float input".into()) } else { Ok(parts) }
+}
 
 /// The concatenation of `count` inputs along `axis`.
 #[must_use]
@@ -73,6 +103,25 @@ impl Operator for Concat {
             port[self.axis] = label;
         }
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (dy, axis) = (backward.upstream(0), self.axis);
+        let specs: Vec<Spec> = (0..self.count).map(|part| backward.input_spec(part)).collect();
+        if specs.iter().any(|x| x.dimensions[axis].is_bounded()) {
+            let parts = (0..self.count).map(|part| backward.input(part));
+            let inputs: Vec<Wire> = std::iter::once(dy).chain(parts).collect();
+            let parts = backward.apply_many(split_like(axis, self.count), &inputs);
+            return Gradient::Of(parts.into_iter().map(Some).collect());
+        }
+        let mut end = 0;
+        let parts = specs.iter().enumerate().map(|(part, x)| {
+            let start = end;
+            end += x.bound(axis);
+            let part = backward.wants(part).then(|| slice(axis, start, end, 1));
+            part.map(|part| backward.apply(part, &[dy]))
+        });
+        Gradient::Of(parts.collect())
     }
 
     fn kernel(

@@ -20,15 +20,43 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
+use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Contract, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
 use crate::device::on_device;
+use crate::gradient::sum_to;
 use crate::host::strided::{Strided, Viewed};
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+use crate::torch::{Case, Torch};
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[("expand", torch), ("broadcast_to", torch), ("expand_as", torch)];
+
+fn torch(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
+    let x = case.operand(&["x", "input", "self"])?;
+    let own = case.spec_of(x)?.bounds();
+    let sizes = case.integers(case.spelling(&["size", "shape", "sizes"]))?;
+    let sizes = match (sizes, case.either(&["other", "y"])) {
+        (Some(sizes), _) => sizes,
+        (None, Some(like)) => {
+            case.spec_of(like)?.bounds().into_iter().map(|extent| extent as i64).collect()
+        }
+        (None, None) => return Err("no size".into()),
+    };
+    let missing = sizes.len().saturating_sub(own.len());
+    let extents = sizes.iter().enumerate().map(|(axis, &size)| match usize::try_from(size) {
+        Ok(size) => Ok(size),
+        // -1 leaves an axis as it is.
+        Err(_) if axis >= missing => Ok(own[axis - missing]),
+        Err(_) => Err(format!("size {size} of a new axis")),
+    });
+    let extents: Vec<usize> = extents.collect::<Result<_, String>>()?;
+    Ok(vec![case.apply(expand(&extents), &[x])])
+}
 
 /// The input repeated to `extents`.
 #[must_use]
@@ -78,6 +106,11 @@ impl Operator for Expand {
             *label = if kept { (missing + axis) as u8 } else { Axes::BROADCAST };
         }
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (x, dy) = (backward.input(0), backward.upstream(0));
+        Gradient::one(sum_to(backward, dy, x))
     }
 
     fn kernel(

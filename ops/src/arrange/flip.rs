@@ -21,7 +21,7 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Contract, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
@@ -29,6 +29,14 @@ use crate::device::on_device;
 use crate::host::strided::{Strided, Viewed};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+use crate::torch::Torch;
+
+/// PyTorch's name.
+pub const TORCH: &[Torch] = &[("flip", |case| {
+    let x = case.operand(&["x", "input", "self"])?;
+    let axes = case.axes(case.spelling(&["dims", "dim", "axis", "axes"]), x)?;
+    Ok(vec![case.apply(flip(&axes), &[x])])
+})];
 
 /// `axes` in reverse.
 #[must_use]
@@ -59,6 +67,11 @@ impl Operator for Flip {
             axes.outputs[0][axis] = (inputs[0].rank() + axis) as u8;
         }
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let dy = backward.upstream(0);
+        Gradient::one(backward.apply(self.clone(), &[dy]))
     }
 
     fn kernel(

@@ -5,7 +5,7 @@
 //! it takes a constant only. Any element type.
 //!
 //! # Gradient
-//! `dx` is the inside of `dy`, plus, but for constants, the sum of what each place was copied to.
+//! `dx` is `crop` of `dy`, but for constants `pad_fold`: with the padding where it came from.
 //!
 //! # Numerics
 //! Exact: bytes are moved. [`PadMode::Reflect`] leaves out the edge and reaches `n - 1` places at
@@ -28,10 +28,12 @@ use synfire_runtime::crew::Crew;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
+use super::{crop::crop, pad_fold::pad_fold};
 use crate::device::on_device;
 use crate::host::pieces::pieces;
 use crate::host::strided::{Odometer, by_size, pattern};
@@ -40,6 +42,8 @@ use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
+mod torch; // PyTorch's name
+pub use torch::TORCH;
 
 /// What the padding holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,9 +67,9 @@ pub fn pad(before: &[usize], after: &[usize], mode: PadMode) -> Pad {
 /// See [`pad`].
 #[derive(Clone, Debug)]
 pub struct Pad {
-    before: Vec<usize>,
-    after: Vec<usize>,
-    mode: PadMode,
+    pub(super) before: Vec<usize>,
+    pub(super) after: Vec<usize>,
+    pub(super) mode: PadMode,
 }
 
 impl Pad {
@@ -78,13 +82,12 @@ impl Pad {
         Extents::new(&padded[..extents.len()])
     }
 
-    fn pads(&self, axis: usize) -> bool {
+    pub(super) fn pads(&self, axis: usize) -> bool {
         self.before[axis] + self.after[axis] > 0
     }
 
-    /// Where place `place` of a padded axis comes from, `extent` being the input's; none where it
-    /// is the constant.
-    fn source(&self, axis: usize, place: usize, extent: usize) -> Option<usize> {
+    /// Where place `place` of an axis of `extent` comes from; none where it is the constant.
+    pub(super) fn source(&self, axis: usize, place: usize, extent: usize) -> Option<usize> {
         let (n, k) = (extent as isize, place as isize - self.before[axis] as isize);
         let inside = (0..n).contains(&k);
         let source = match self.mode {
@@ -136,6 +139,14 @@ impl Operator for Pad {
             axes.outputs[0][axis] = (inputs[0].rank() + axis) as u8;
         }
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (dy, before, after) = (backward.upstream(0), &self.before, &self.after);
+        Gradient::one(match self.mode {
+            PadMode::Constant(_) => backward.apply(crop(before, after), &[dy]),
+            mode => backward.apply(pad_fold(before, after, mode), &[dy]),
+        })
     }
 
     fn kernel(

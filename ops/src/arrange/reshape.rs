@@ -25,13 +25,18 @@
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
+use super::reshape_like::under_extents_of;
 use crate::device::on_device;
 use crate::host::strided::{Strided, copy};
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+
+
+mod torch; // PyTorch's many names of it
+pub use torch::TORCH;
 
 /// One extent of a reshaped tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +50,14 @@ pub enum Extent {
 impl From<usize> for Extent {
     fn from(extent: usize) -> Self {
         Self::Is(extent)
+    }
+}
+
+/// A dimension as it is, where the others are fixed or are too.
+pub(crate) fn extent_of(dimension: Dimension) -> Extent {
+    match dimension {
+        Dimension::Fixed(extent) => Extent::Is(extent),
+        Dimension::UpTo(_) => Extent::Infer,
     }
 }
 
@@ -135,6 +148,11 @@ impl Operator for Reshape {
         };
         let (x, y) = (labels(x.len(), 0x10), labels(y.len(), 0x20));
         Metadata::streaming(inputs, outputs, Axes { inputs: vec![x], outputs: vec![y] })
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (x, dy) = (backward.input(0), backward.upstream(0));
+        Gradient::one(under_extents_of(backward, dy, x))
     }
 
     fn kernel(

@@ -23,14 +23,70 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Contract, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
+use super::{
+    inset::inset,
+    pad::{PadMode, pad},
+    reshape::{Extent, reshape},
+};
 use crate::device::on_device;
 use crate::host::strided::{Strided, Viewed};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+use crate::torch::{Torch, place};
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[
+    ("slice", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let axes = case.integers(case.spelling(&["dim", "axis", "dims", "axes"]))?;
+        let axes = axes.unwrap_or(vec![0]);
+        let list = |name: &'static str| -> Result<Option<Vec<i64>>, String> {
+            let list = case.integers(name)?;
+            let fits = list.as_ref().is_none_or(|list| list.len() == axes.len());
+            if fits { Ok(list) } else { Err(format!("{axes:?} axes, `{name}` {list:?}")) }
+        };
+        let starts = list(case.spelling(&["start", "starts"]))?;
+        let ends = list(case.spelling(&["end", "ends", "stop"]))?;
+        let steps = list(case.spelling(&["step", "steps"]))?;
+        let mut y = x;
+        for (k, &axis) in axes.iter().enumerate() {
+            let spec = case.spec_of(y)?;
+            let axis = place(axis, spec.rank())?;
+            let extent = spec.bound(axis) as i64;
+            let of = |list: &Option<Vec<i64>>, default| list.as_ref().map_or(default, |l| l[k]);
+            let inside = |at: i64| (if at < 0 { at + extent } else { at }).clamp(0, extent);
+            let (start, end) = (inside(of(&starts, 0)), inside(of(&ends, extent)));
+            let step = usize::try_from(of(&steps, 1)).map_err(|_| "a negative step")?;
+            let (start, end) = (start as usize, end.max(start) as usize);
+            y = case.apply(slice(axis, start, end, step), &[y]);
+        }
+        Ok(vec![y])
+    }),
+    ("narrow", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        let extent = case.spec_of(x)?.bound(axis) as i64;
+        let start = case.integer("start", 0)?;
+        let start = usize::try_from(if start < 0 { start + extent } else { start });
+        let start = start.map_err(|_| "a start before the axis")?;
+        let length = case.sizes("length", 1, 0)?[0];
+        Ok(vec![case.apply(slice(axis, start, start + length, 1), &[x])])
+    }),
+    ("select", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        let mut extents = case.spec_of(x)?.bounds();
+        let index = place(case.integer("index", 0)?, extents[axis])?;
+        let part = case.apply(slice(axis, index, index + 1, 1), &[x]);
+        extents.remove(axis);
+        let extents: Vec<Extent> = extents.into_iter().map(Extent::Is).collect();
+        Ok(vec![case.apply(reshape(&extents), &[part])])
+    }),
+];
 
 /// The places `start`, `start + step`, ... before `end` of `axis`.
 #[must_use]
@@ -81,6 +137,24 @@ impl Operator for Slice {
         // Only the places taken are read.
         let bytes = 2 * outputs[0].bytes() as u64;
         Metadata { bytes, ..Metadata::streaming(inputs, outputs, axes) }
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (x, dy, axis) = (backward.input(0), backward.upstream(0), self.axis);
+        let spec = backward.input_spec(0);
+        let (rank, length) = (spec.rank(), spec.bound(axis));
+        let at_axis = |place: usize, elsewhere: usize| {
+            let mut all = vec![elsewhere; rank];
+            all[axis] = place;
+            all
+        };
+        if self.step == 1 && !spec.dimensions[axis].is_bounded() {
+            let (before, after) = (at_axis(self.start, 0), at_axis(length - self.end, 0));
+            let around = pad(&before, &after, PadMode::Constant(0.0));
+            return Gradient::one(backward.apply(around, &[dy]));
+        }
+        let inside = inset(&at_axis(self.start, 0), &at_axis(self.step, 1));
+        Gradient::one(backward.apply(inside, &[dy, x]))
     }
 
     fn kernel(

@@ -20,17 +20,56 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
+use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
+use super::concat::concat;
 use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, Strided, copy};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+use crate::torch::{Attribute, Case, Torch};
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[
+    ("split", torch),
+    ("split_with_sizes", torch),
+    ("chunk", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        let extent = case.spec_of(x)?.bound(axis);
+        let chunks = case.sizes(case.spelling(&["chunks", "n"]), 1, 1)?[0].max(1);
+        let sizes = equal_parts(extent, extent.div_ceil(chunks));
+        Ok(case.apply_many(split(axis, &sizes), &[x]))
+    }),
+];
+
+fn torch(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
+    let x = case.operand(&["x", "input", "self"])?;
+    let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+    let extent = case.spec_of(x)?.bound(axis);
+    let spellings =
+        ["split_size_or_sections", "split_size", "split_sizes", "sizes", "sections", "size"];
+    let name = case.spelling(&spellings);
+    let given = case.integers(name)?.ok_or("no split size")?;
+    let sizes: Result<Vec<usize>, _> = given.iter().map(|&n| usize::try_from(n)).collect();
+    let sizes = sizes.map_err(|_| format!("sizes {given:?}"))?;
+    let is_list = matches!(case.attribute(name), Some(Attribute::List(_)));
+    let sizes = if is_list { sizes } else { equal_parts(extent, sizes[0]) };
+    Ok(case.apply_many(split(axis, &sizes), &[x]))
+}
+
+/// Parts of `size` and a shorter last one; one of none where the extent is none.
+fn equal_parts(extent: usize, size: usize) -> Vec<usize> {
+    let size = size.max(1);
+    let count = extent.div_ceil(size).max(1);
+    (0..count).map(|part| size.min(extent - part * size)).collect()
+}
 
 /// The parts of `axis` of these `sizes`, in order; together they are the axis.
 #[must_use]
@@ -77,6 +116,11 @@ impl Operator for Split {
             port[self.axis] = label;
         }
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let parts: Vec<Wire> = (0..self.sizes.len()).map(|part| backward.upstream(part)).collect();
+        Gradient::one(backward.apply(concat(self.axis, parts.len()), &parts))
     }
 
     fn kernel(

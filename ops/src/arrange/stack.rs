@@ -24,14 +24,26 @@
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
+use super::{concat::listed, reshape_like::under_extents_of, slice::slice};
 use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, interleave};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+use crate::torch::Torch;
+
+/// PyTorch's name.
+pub const TORCH: &[Torch] = &[("stack", |case| {
+    let parts = listed(case)?;
+    let (rank, place) =
+        (case.spec_of(parts[0])?.rank() as i64, case.integer(case.spelling(&["dim", "axis"]), 0)?);
+    let place = if place < 0 { place + rank + 1 } else { place };
+    let axis = usize::try_from(place).map_err(|_| format!("a new axis {place}"))?;
+    Ok(vec![case.apply(stack(axis, parts.len()), &parts)])
+})];
 
 /// `count` inputs along a new axis `axis`.
 #[must_use]
@@ -71,6 +83,18 @@ impl Operator for Stack {
         axes.outputs[0] = axes.inputs[0].clone();
         axes.outputs[0].insert(self.axis, inputs[0].rank() as u8);
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let dy = backward.upstream(0);
+        let parts = (0..self.count).map(|place| {
+            backward.wants(place).then(|| {
+                let part = backward.apply(slice(self.axis, place, place + 1, 1), &[dy]);
+                let x = backward.input(place);
+                under_extents_of(backward, part, x)
+            })
+        });
+        Gradient::Of(parts.collect())
     }
 
     fn kernel(

@@ -21,9 +21,10 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
+use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Contract, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
@@ -31,6 +32,54 @@ use crate::device::on_device;
 use crate::host::strided::{Strided, Viewed};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
+use crate::torch::{Case, Torch};
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[
+    ("permute", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let axes = case.axes(case.spelling(&["dims", "dim", "axes"]), x)?;
+        Ok(vec![case.apply(transpose(&axes), &[x])])
+    }),
+    ("transpose", swapped),
+    ("swapaxes", swapped),
+    ("swapdims", swapped),
+    ("t", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let axes: Vec<usize> = (0..case.spec_of(x)?.rank()).rev().collect();
+        Ok(vec![case.apply(transpose(&axes), &[x])])
+    }),
+    ("movedim", moved),
+    ("moveaxis", moved),
+];
+
+fn swapped(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
+    let x = case.operand(&["x", "input", "self"])?;
+    let mut axes: Vec<usize> = (0..case.spec_of(x)?.rank()).collect();
+    let list = case.spelling(&["dims", "axes"]);
+    let [a, b] = match case.attribute(list) {
+        Some(_) => case.axes(list, x)?.try_into().map_err(|_| "two dims wanted")?,
+        None => [
+            case.axis(case.spelling(&["dim0", "axis0"]), x, 0)?,
+            case.axis(case.spelling(&["dim1", "axis1"]), x, 1)?,
+        ],
+    };
+    axes.swap(a, b);
+    Ok(vec![case.apply(transpose(&axes), &[x])])
+}
+
+fn moved(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
+    let x = case.operand(&["x", "input", "self"])?;
+    let rank = case.spec_of(x)?.rank();
+    let from = case.axes(case.spelling(&["source", "src"]), x)?;
+    let to = case.axes(case.spelling(&["destination", "dst"]), x)?;
+    let mut places = vec![None; rank];
+    to.iter().zip(&from).for_each(|(&to, &from)| places[to] = Some(from));
+    let mut rest = (0..rank).filter(|axis| !from.contains(axis));
+    let permutation: Vec<usize> =
+        places.into_iter().filter_map(|place| place.or_else(|| rest.next())).collect();
+    Ok(vec![case.apply(transpose(&permutation), &[x])])
+}
 
 /// Axis `k` of the output is axis `permutation[k]` of the input.
 #[must_use]
@@ -64,6 +113,13 @@ impl Operator for Transpose {
         let mut axes = Axes::pointwise(inputs, outputs);
         axes.outputs[0] = self.permutation.iter().map(|&axis| axis as u8).collect();
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let mut inverse = vec![0; self.permutation.len()];
+        self.permutation.iter().enumerate().for_each(|(to, &from)| inverse[from] = to);
+        let dy = backward.upstream(0);
+        Gradient::one(backward.apply(transpose(&inverse), &[dy]))
     }
 
     fn kernel(

@@ -1,14 +1,14 @@
 //! A linear layer: `y = x * weight^T + bias`, along the last axis.
 //!
 //! # Shape
-//! `x`: `f32` `[.., in]`, with any dimensions before, which may be bounded. `weight`: `[out, in]`.
-//! `bias`, with [`Linear::bias`]: `[out]`. `y`: `[.., out]`.
+//! `x`: `f32` or `f64` `[.., in]`, with any dimensions before, which may be bounded. `weight`:
+//! `[out, in]`. `bias`, with [`Linear::bias`]: `[out]`. `y`: `[.., out]`.
 //!
 //! # Gradient
 //! `dx = dy * weight`, `dweight = dy^T * x` and `dbias = sum dy`, sums over all dimensions before.
 //!
 //! # Numerics
-//! IEEE `f32`, sums in blocks whose order depends on `in` only, fused multiply-adds where the CPU
+//! IEEE, sums in blocks whose order depends on `in` only, fused multiply-adds where the CPU
 //! has them. As PyTorch's `linear`.
 //!
 //! # Example
@@ -24,22 +24,39 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
+use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::device::Target;
-use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Fusion, Kernel, KernelError, Metadata, Operator, PieceStage,
-    SpecError, Specs, Tolerance, Workspace,
+    Axes, Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
-use synfire_runtime::spec::{Dimension, Element, RANK_MAX, Spec};
+use synfire_runtime::spec::{Dimension, Element, Spec};
 
+use crate::arrange::reshape::reshape;
+use crate::dense::matmul::{as_rows, doubled, matmul, names};
 use crate::device::on_device;
-use crate::host::Path;
-use crate::host::erased::Stages;
-use crate::host::gemm::{Gemm, GemmShape, gemm};
-use crate::host::kernel::Base;
-use crate::host::pack::{Matrix, Operand, PackedMatrix, Side};
+use crate::gradient::{spec, sum_to};
+use crate::reduce::reduction::{Keep, sum};
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
+use crate::torch::Torch;
+
+mod on_host; // one product
+use on_host::OnHost;
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[("linear", |case| {
+    let [x] = names::operands(case, [names::FIRST])?;
+    let weight = names::find(case, &["w", "weight", "y", "A"]).ok_or("no input `weight`")?;
+    let bias = names::find(case, &["b", "bias"]);
+    if case.spec_of(weight)?.rank() == 1 && bias.is_none() {
+        return Ok(vec![case.apply(matmul(), &[x, weight])]);
+    }
+    Ok(vec![match bias {
+        Some(bias) => case.apply(linear().bias(), &[x, weight, bias]),
+        None => case.apply(linear(), &[x, weight]),
+    }])
+})];
 
 /// A linear layer without bias.
 #[must_use]
@@ -71,8 +88,8 @@ impl Operator for Linear {
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let (x, weight) = (&inputs[0], &inputs[1]);
-        require::element("x", x, &[Element::F32])?;
-        require::element("weight", weight, &[Element::F32])?;
+        require::element("x", x, &[Element::F32, Element::F64])?;
+        require::element("weight", weight, &[x.element])?;
         require::axis("x", x, 0)?;
         let last = x.rank() - 1;
         let features = require::fixed("x", x, last)?;
@@ -83,7 +100,7 @@ impl Operator for Linear {
             return Err(SpecError::new("weight", weight.dimensions[1], wanted).at(1));
         }
         if let Some(bias) = inputs.get(2) {
-            require::alike("bias", bias, &Spec::f32([out]), None)?;
+            require::alike("bias", bias, &Spec::new(x.element, [out]), None)?;
         }
         let mut y = x.clone();
         y.dimensions[last] = Dimension::Fixed(out);
@@ -101,90 +118,46 @@ impl Operator for Linear {
         Metadata::streaming(inputs, outputs, axes).with_macs(macs)
     }
 
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (x, weight, dy) = (backward.input(0), backward.input(1), backward.upstream(0));
+        let dx = backward.wants(0).then(|| backward.apply(matmul(), &[dy, weight]));
+        let dweight = backward.wants(1).then(|| by_weight(backward, x, dy));
+        let mut gradients = vec![dx, dweight];
+        if self.has_bias {
+            let bias = backward.input(2);
+            gradients.push(backward.wants(2).then(|| sum_to(backward, dy, bias)));
+        }
+        Gradient::Of(gradients)
+    }
+
     fn kernel(
         &self,
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: OnHost::new(self, specs), cube: cube::OnCube)
+        if specs.inputs[0].element == Element::F64 {
+            return on_device!(target, specs, host: OnHost::<f64>::new(self, specs));
+        }
+        on_device!(target, specs, host: OnHost::<f32>::new(self, specs), cube: cube::OnCube)
     }
 }
 
-struct OnHost {
-    /// With the most rows.
-    shape: GemmShape,
-    path: Path,
-    cores: usize,
-    weight_is_constant: bool,
-    has_bias: bool,
-    /// A constant weight, after `prepare`.
-    packed: Option<PackedMatrix<f32>>,
-    stages: Stages,
-}
-
-impl OnHost {
-    fn new(operator: &Linear, specs: &Specs<'_>) -> Self {
-        let (x, weight) = (&specs.inputs[0], &specs.inputs[1]);
-        let rows = x.bounds()[..x.rank() - 1].iter().product();
-        let [columns, inner] = [weight.bound(0), weight.bound(1)];
-        Self {
-            shape: GemmShape { batch: 1, rows, inner, columns },
-            path: Path::best(),
-            cores: specs.cores,
-            weight_is_constant: specs.constant[1],
-            has_bias: operator.has_bias,
-            packed: None,
-            stages: Stages::default(),
+/// `dy^T * x`, over all rows at once where they can be joined.
+fn by_weight(draft: &mut Draft, x: Wire, dy: Wire) -> Wire {
+    let rows = |draft: &mut Draft, wire| match spec(draft, wire).rank() {
+        1 => {
+            let extent = spec(draft, wire).bound(0);
+            Some(draft.apply(reshape(&[1.into(), extent.into()]), &[wire]))
         }
-    }
-}
-
-impl Kernel for OnHost {
-    fn workspace(&self) -> Workspace {
-        let GemmShape { inner, columns, .. } = self.shape;
-        let kept = PackedMatrix::<f32>::bytes(self.path, Side::Right, [columns, inner]);
-        Workspace {
-            kept_bytes: if self.weight_is_constant { kept } else { 0 },
-            scratch_bytes: self.shape.workspace_bytes::<f32>(self.path, self.cores),
+        _ => as_rows(draft, wire),
+    };
+    match (rows(draft, x), rows(draft, dy)) {
+        (Some(x), Some(dy)) => draft.apply(matmul().transpose_a(), &[dy, x]),
+        _ => {
+            let each = draft.apply(matmul().transpose_a(), &[dy, x]);
+            let before: Vec<usize> = (0..spec(draft, each).rank() - 2).collect();
+            draft.apply(sum(&before, Keep::Nothing), &[each])
         }
-    }
-
-    fn prepare(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        if self.weight_is_constant {
-            let GemmShape { inner, columns, .. } = self.shape;
-            let weight = firing.input(1);
-            let matrix = Matrix::row_major(weight.elements(), inner).transposed();
-            self.packed = Some(PackedMatrix::right(self.path, matrix, [inner, columns]));
-        }
-        Ok(())
-    }
-
-    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let (x, weight, mut y) = (firing.input(0), firing.input(1), firing.output(0));
-        let extents = x.extents();
-        let last = extents.len() - 1;
-        let mut own = [0; RANK_MAX];
-        own[..last].copy_from_slice(&extents[..last]);
-        own[last] = self.shape.columns;
-        y.set_extents(&own[..=last]);
-        let bias = self.has_bias.then(|| firing.input(2));
-        let GemmShape { inner, .. } = self.shape;
-        let weight = Matrix::row_major(weight.elements(), inner).transposed();
-        let call = Gemm {
-            path: self.path,
-            shape: GemmShape { rows: extents[..last].iter().product(), ..self.shape },
-            left: Operand::Plain(Matrix::row_major(x.elements(), inner)),
-            right: self.packed.as_ref().map_or(Operand::Plain(weight), Operand::Packed),
-            batch_strides: [0, 0],
-            base: bias.map_or(Base::Zero, |bias| Base::Column(bias.elements())),
-            epilogue: Some(&|piece, offset| self.stages.finish(piece, offset)),
-        };
-        gemm(&call, y.elements(), firing.scratch(), firing.crew());
-        Ok(())
-    }
-
-    fn absorb(&mut self, stages: Vec<Box<dyn PieceStage>>) {
-        self.stages.absorb(stages);
     }
 }
 
@@ -192,7 +165,8 @@ impl Kernel for OnHost {
 mod cube {
     use cubecl::prelude::Runtime;
 
-    use super::FireError;
+    use synfire_runtime::operator::FireError;
+
     use crate::device::gemm::Gemm;
     use crate::device::kernel::{Call, CubeKernel};
 
@@ -231,6 +205,11 @@ pub fn samples() -> Vec<Sample> {
         inputs.extend(operator.has_bias.then(|| noise(3, &[out])));
         Sample::new(name, operator, inputs, by_definition())
     };
+    let wide = |name: &str, operator: Linear, x: &[usize], out: usize| {
+        let mut inputs = vec![doubled(&noise(1, x)), doubled(&noise(2, &[out, x[x.len() - 1]]))];
+        inputs.extend(operator.has_bias.then(|| doubled(&noise(3, &[out]))));
+        Sample::new(name, operator, inputs, by_definition())
+    };
     let rejected = |name: &str, operator: Linear, [x, weight]: [&[usize]; 2], port, dimension| {
         let mut specs = vec![Spec::f32(x.to_vec()), Spec::f32(weight.to_vec())];
         specs.extend(operator.has_bias.then(|| Spec::f32([2])));
@@ -251,6 +230,8 @@ pub fn samples() -> Vec<Sample> {
         case("no outputs", plain(), &[3, 4], 0),
         case("no rows", biased(), &[0, 4], 3),
         case("bounded rows", plain(), &[201, 31], 17).with_specs(bounded),
+        wide("rows and bias of f64", biased(), &[2, 5, 7], 3),
+        wide("vector of f64", plain(), &[7], 3),
         rejected("features", plain(), [&[2, 3], &[5, 4]], "weight", Some(1)),
         rejected("bias", biased(), [&[2, 3], &[5, 3]], "bias", Some(0)),
         rejected("weight of three", plain(), [&[2, 3], &[5, 3, 1]], "weight", None),

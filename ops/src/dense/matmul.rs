@@ -1,18 +1,20 @@
 //! The product of matrices: `y[m, n] = sum over k of a[m, k] * b[k, n]`, for batches of them.
 //!
 //! # Shape
-//! `a`: `f32` `[.., row, inner]`, or `[.., inner, row]` with [`Matmul::transpose_a`]; `b`:
+//! `a`: `f32` or `f64` `[.., row, inner]`, or `[.., inner, row]` with [`Matmul::transpose_a`]; `b`:
 //! `[.., inner, column]`, or `[.., column, inner]` with [`Matmul::transpose_b`]; `y`:
 //! `[.., row, column]`. The dimensions before the last two are broadcast: aligned from the right,
-//! an extent of 1, or none, is repeated. Every dimension may be bounded.
+//! an extent of 1, or none, is repeated. A vector `[inner]` is a matrix of one row (`a`) or one
+//! column (`b`), transposed or not, which `y` then lacks. Every dimension may be bounded.
 //!
 //! # Gradient
-//! `da = dy * b^T` and `db = a^T * dy`, each summed over the dimensions that were repeated.
+//! `da = dy * b^T` and `db = a^T * dy`, each summed over the dimensions that were repeated. One `b`
+//! for a whole batch gets its gradient from one product. Of a vector with two bounded dimensions
+//! beside it there is none.
 //!
 //! # Numerics
-//! IEEE `f32`, sums in blocks whose order depends on the inner extent only, fused multiply-adds
-//! where the CPU has them. A product over nothing is 0. As PyTorch's `matmul` of at least two
-//! dimensions.
+//! IEEE, sums in blocks whose order depends on the inner extent only, fused multiply-adds where the
+//! CPU has them. A product over nothing is 0. As PyTorch's `matmul`.
 //!
 //! # Example
 //! ```
@@ -30,17 +32,28 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Contract, Fusion, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
-use synfire_runtime::spec::{Dimension, Element, RANK_MAX, Spec};
+use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
 use crate::device::on_device;
 use crate::host::broadcast::{axes, common};
 use crate::require;
-use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
+use crate::sample::{Expect, Sample, bounded_first, noise};
+use crate::torch::Torch;
 
+mod backward; // the gradient
+mod expected; // the product by its definition
+pub(crate) mod names; // what PyTorch calls products
 mod on_host; // batches of products
+pub(crate) use backward::{as_rows, regroup};
+pub(crate) use expected::doubled;
+use expected::by_definition;
 use on_host::OnHost;
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] = names::PRODUCTS;
 
 #[cfg(feature = "cube")]
 mod cube; // one launch for a whole batch
@@ -84,6 +97,39 @@ impl Matmul {
     }
 }
 
+impl Matmul {
+    /// The matrix that a vector stands for, whichever way the operand is transposed.
+    fn promoted<T: Copy>(&self, input: usize, own: &[T], one: T) -> Option<[T; 2]> {
+        let &[inner] = own else { return None };
+        let one_is_first = [!self.a_is_transposed, self.b_is_transposed][input];
+        Some(if one_is_first { [one, inner] } else { [inner, one] })
+    }
+
+    /// The spec of an operand as a matrix.
+    fn as_matrix(&self, input: usize, spec: &Spec) -> Spec {
+        let matrix = self.promoted(input, &spec.dimensions, Dimension::Fixed(1));
+        matrix.map_or_else(|| spec.clone(), |matrix| Spec::new(spec.element, matrix))
+    }
+
+    /// The dimensions of the batch, of inputs that fit.
+    fn batch(&self, inputs: &[Spec]) -> Spec {
+        let [a, b] = [0, 1].map(|input| leading(&self.as_matrix(input, &inputs[input])));
+        let batch = common(&[("a", &a), ("b", &b)]).expect("the shape rule saw that they fit");
+        Spec::new(a.element, batch)
+    }
+
+    /// The extents of an operand as a matrix.
+    fn extents(&self, input: usize, own: &Extents) -> Extents {
+        self.promoted(input, own, 1).map_or(*own, |matrix| Extents::new(&matrix))
+    }
+}
+
+/// The dimensions of `y`, without those that vectors lack.
+fn outcome<T: Copy>(batch: &[T], matrix: [T; 2], ranks: [usize; 2]) -> impl Iterator<Item = T> {
+    let kept = matrix.into_iter().zip(ranks).filter(|(_, rank)| *rank > 1);
+    batch.iter().copied().chain(kept.map(|(extent, _)| extent))
+}
+
 /// The dimensions before the matrix.
 fn leading(spec: &Spec) -> Spec {
     Spec::new(spec.element, spec.dimensions[..spec.rank() - 2].iter().copied())
@@ -101,39 +147,51 @@ impl Operator for Matmul {
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
-        let [a, b] = [&inputs[0], &inputs[1]];
-        for (name, spec) in [("a", a), ("b", b)] {
-            require::element(name, spec, &[Element::F32])?;
-            if spec.rank() < 2 {
-                let error = SpecError::new(name, spec, "at least 2 dimensions");
-                return Err(error.hint("reshape a vector to a matrix before"));
-            }
+        for (name, spec) in [("a", &inputs[0]), ("b", &inputs[1])] {
+            require::element(name, spec, &[Element::F32, Element::F64])?;
+            require::axis(name, spec, 0)?;
         }
+        require::element("b", &inputs[1], &[inputs[0].element])?;
+        let [a, b] = [0, 1].map(|input| self.as_matrix(input, &inputs[input]));
         let ([row, inner], [b_inner, column]) =
-            (matrix(a, self.a_axes()), matrix(b, self.b_axes()));
+            (matrix(&a, self.a_axes()), matrix(&b, self.b_axes()));
         if b_inner != inner {
-            let dimension = b.rank() - 2 + self.b_axes()[0];
+            let own = inputs[1].rank();
+            let dimension = if own == 1 { 0 } else { own - 2 + self.b_axes()[0] };
             let wanted = format!("{inner}, as the inner dimension of port a");
             return Err(SpecError::new("b", b_inner, wanted).at(dimension));
         }
-        let mut dimensions = common(&[("a", &leading(a)), ("b", &leading(b))])?;
-        dimensions.extend([row, column]);
-        if dimensions.len() > RANK_MAX {
-            return Err(SpecError::new("b", b, format!("at most {RANK_MAX} dimensions of y")));
+        let batch = common(&[("a", &leading(&a)), ("b", &leading(&b))])?;
+        if batch.len() + 2 > RANK_MAX {
+            let wanted = format!("at most {RANK_MAX} dimensions of y");
+            return Err(SpecError::new("b", &inputs[1], wanted));
         }
-        Ok(vec![Spec { element: a.element, dimensions }])
+        let ranks = [inputs[0].rank(), inputs[1].rank()];
+        Ok(vec![Spec::new(a.element, outcome(&batch, [row, column], ranks))])
     }
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
-        let [_, inner] = matrix(&inputs[0], self.a_axes());
-        let macs = outputs[0].elements() as u64 * inner.bound() as u64;
-        let mut axes = axes(&[leading(&inputs[0]), leading(&inputs[1])], &[leading(&outputs[0])]);
-        let first = outputs[0].rank() as u8 - 2;
+        let own = [0, 1].map(|input| self.as_matrix(input, &inputs[input]));
+        let inner = matrix(&own[0], self.a_axes())[1].bound();
+        let macs = outputs[0].elements() as u64 * inner as u64;
+        let mut axes = axes(&[leading(&own[0]), leading(&own[1])], &[self.batch(inputs)]);
+        let first = axes.outputs[0].len() as u8;
         let [row, column, inner] = [first, first + 1, first + 2];
-        axes.inputs[0].extend(self.a_axes().map(|axis| [row, inner][axis]));
-        axes.inputs[1].extend(self.b_axes().map(|axis| [inner, column][axis]));
-        axes.outputs[0].extend([row, column]);
+        let ranks = [inputs[0].rank(), inputs[1].rank()];
+        for (input, own) in [self.a_axes().map(|axis| [row, inner][axis]),
+            self.b_axes().map(|axis| [inner, column][axis])].into_iter().enumerate()
+        {
+            match ranks[input] {
+                1 => axes.inputs[input].push(inner),
+                _ => axes.inputs[input].extend(own),
+            }
+        }
+        axes.outputs[0] = outcome(&axes.outputs[0], [row, column], ranks).collect();
         Metadata::streaming(inputs, outputs, axes).with_macs(macs)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        backward::gradient(self, backward)
     }
 
     fn kernel(
@@ -141,10 +199,13 @@ impl Operator for Matmul {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if specs.inputs[0].element == Element::F64 {
+            return on_device!(target, specs, host: OnHost::<f64>::new(self, specs));
+        }
         on_device!(
             target,
             specs,
-            host: OnHost::new(self, specs),
+            host: OnHost::<f32>::new(self, specs),
             cube: cube::OnCube::new(self, specs)
         )
     }
@@ -157,6 +218,11 @@ pub fn samples() -> Vec<Sample> {
     let case = |name: &str, operator: Matmul, a: &[usize], b: &[usize]| {
         let expect = by_definition(operator.clone());
         Sample::new(name, operator, vec![noise(1, a), noise(2, b)], expect)
+    };
+    let wide = |name: &str, operator: Matmul, a: &[usize], b: &[usize]| {
+        let expect = by_definition(operator.clone());
+        let inputs = vec![doubled(&noise(1, a)), doubled(&noise(2, b))];
+        Sample::new(name, operator, inputs, expect)
     };
     let rejected = |name: &str, operator: Matmul, [a, b]: [&[usize]; 2], port, dimension| {
         let specs = vec![Spec::f32(a.to_vec()), Spec::f32(b.to_vec())];
@@ -173,6 +239,7 @@ pub fn samples() -> Vec<Sample> {
     ];
     let rows = vec![bounded_first(Element::F32, 400, &[31]), Spec::f32([31, 17])];
     let integers = vec![Spec::new(Element::I32, [2, 2]), Spec::f32([2, 2])];
+    let mixed = vec![Spec::f32([2, 2]), Spec::new(Element::F64, [2, 2])];
     let disagree = Sample::new(
         "actual extents differ",
         matmul(),
@@ -204,35 +271,19 @@ pub fn samples() -> Vec<Sample> {
         rejected("inner", matmul(), [&[2, 3], &[4, 5]], "b", Some(0)),
         rejected("inner, transposed", b(), [&[2, 3], &[5, 4]], "b", Some(1)),
         rejected("batches", matmul(), [&[2, 2, 3], &[3, 3, 5]], "b", Some(0)),
-        rejected("vector", matmul(), [&[3], &[3, 5]], "a", None),
+        case("vector by matrix", matmul(), &[7], &[7, 5]),
+        case("vector by batch", b(), &[7], &[2, 3, 5, 7]),
+        case("matrix by vector", a(), &[7, 5], &[7]),
+        case("batch by vector", matmul(), &[2, 3, 5, 7], &[7]),
+        case("vectors", both(), &[129], &[129]),
+        wide("of f64", matmul(), &[2, 5, 7], &[7, 11]),
+        wide("of f64, transposed", both(), &[3, 1, 7, 5], &[2, 11, 7]),
+        wide("vectors of f64", matmul(), &[7], &[7]),
+        rejected("vector of another length", matmul(), [&[2, 3], &[4]], "b", Some(0)),
+        rejected("scalar", matmul(), [&[], &[3, 5]], "a", None),
         Sample::rejected("integers", matmul(), integers, "a", None),
+        Sample::rejected("mixed", matmul(), mixed, "b", None),
     ]
-}
-
-/// The definition, element by element.
-fn by_definition(operator: Matmul) -> Expect {
-    reference(move |inputs| {
-        let specs = [0, 1].map(|input| Spec::f32(inputs[input].extents.clone()));
-        let extents = operator.shape(&specs).expect("samples are right")[0].bounds();
-        let read = |input: usize, leading: &[usize], matrix: [usize; 2]| {
-            let tensor: &Tensor = &inputs[input];
-            let own = &tensor.extents[..tensor.extents.len() - 2];
-            let aligned = &leading[leading.len() - own.len()..];
-            let before = own.iter().zip(aligned).map(|(&n, &i)| if n == 1 { 0 } else { i });
-            tensor.at(&before.chain(matrix).collect::<Vec<_>>())
-        };
-        let inner = operator.a_axes()[1];
-        let inner = inputs[0].extents[inputs[0].extents.len() - 2 + inner];
-        vec![Tensor::from_fn(&extents, |at| {
-            let (leading, place) = at.split_at(at.len() - 2);
-            let term = |k: usize| {
-                let a = operator.a_axes().map(|axis| [place[0], k][axis]);
-                let b = operator.b_axes().map(|axis| [k, place[1]][axis]);
-                read(0, leading, a) * read(1, leading, b)
-            };
-            (0..inner).map(term).sum()
-        })]
-    })
 }
 
 #[cfg(test)]

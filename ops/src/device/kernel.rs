@@ -16,6 +16,9 @@
 //! A kernel must compare its position with a count that it is given: the last cube is rarely full,
 //! and an array may be longer than its token.
 
+use std::sync::OnceLock;
+
+use bytemuck::{NoUninit, cast_slice};
 use cubecl::prelude::{ArrayArg, ComputeClient, CubeCount, CubeDim, Runtime, SequenceArg};
 use synfire_runtime::device::{Accelerator, Buffer};
 use synfire_runtime::firing::{Firing, Pair, View, ViewMut};
@@ -72,6 +75,32 @@ impl Tensor {
     /// As an argument that is an array of its elements, or of words that take as much.
     pub(crate) fn array<R: Runtime>(&self) -> ArrayArg<R> {
         self.region.array(self.elements().max(1))
+    }
+}
+
+/// Words that a kernel needs at every firing, such as a table: written to the device once.
+pub(crate) struct Constant {
+    bytes: Vec<u8>,
+    region: OnceLock<Region>,
+}
+
+impl Constant {
+    /// These numbers.
+    pub(crate) fn new<T: NoUninit>(numbers: &[T]) -> Self {
+        Self { bytes: cast_slice(numbers).to_vec(), region: OnceLock::new() }
+    }
+
+    /// As an array of words of four bytes on the device of `call`, which is always the same.
+    ///
+    /// # Errors
+    /// When the device has no memory for it.
+    pub(crate) fn array<R: Runtime>(&self, call: &Call<'_, R>) -> Result<ArrayArg<R>, FireError> {
+        let words = (self.bytes.len() / 4).max(1);
+        if let Some(region) = self.region.get() {
+            return Ok(region.array(words));
+        }
+        let region = call.queue.upload(&self.bytes).map_err(FireError::Failed)?;
+        Ok(self.region.get_or_init(|| region).array(words))
     }
 }
 
@@ -162,14 +191,15 @@ pub(crate) fn sizes<R: Runtime>(counts: &[usize]) -> SequenceArg<R, u32> {
 /// The runtime's kernel over an operator's, tried on the device.
 ///
 /// # Errors
-/// [`KernelError::Refused`] with the reason of the device, or [`KernelError::Absent`] when the
-/// accelerator is none of ours.
+/// [`KernelError::Refused`] with the reason of the device, or that it is none of ours.
 pub(crate) fn build<K: CubeKernel>(
     accelerator: &dyn Accelerator,
     specs: &Specs<'_>,
     kernel: K,
 ) -> Result<Box<dyn Kernel>, KernelError> {
-    let device = accelerator.as_any().downcast_ref::<Opened>().ok_or(KernelError::Absent)?;
+    let opened = accelerator.as_any().downcast_ref::<Opened>();
+    let foreign = || KernelError::Refused("it is no device of this catalogue's".into());
+    let device = opened.ok_or_else(foreign)?;
     on_queue!(device.queue(), queue => attempt(queue, specs, &kernel))
         .map_err(KernelError::Refused)?;
     let (device, outputs_count) = (device.clone(), specs.outputs.len());

@@ -137,6 +137,16 @@ impl<R: Runtime> Queue<R> {
         Ok(Region { handle, bytes })
     }
 
+    /// Memory that holds these bytes.
+    ///
+    /// # Errors
+    /// As [`Queue::allocate`] and [`Queue::write`].
+    pub(super) fn upload(&self, bytes: &[u8]) -> Result<Region, String> {
+        let region = self.allocate(bytes.len())?;
+        self.write(bytes, &region)?;
+        Ok(region)
+    }
+
     /// The same, zeroed.
     ///
     /// # Errors

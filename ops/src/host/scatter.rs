@@ -1,4 +1,4 @@
-//! Scattered reductions onto a tensor: the arithmetic behind `scatter_add` and `scatter_max`.
+//! Scattered reductions onto a tensor: the arithmetic behind `scatter_add`, `scatter_max`, ...
 //!
 //! Invariant: a slab is reduced by one task, in ascending order of the source's index, so the
 //! result is the same for every crew.
@@ -66,8 +66,12 @@ impl Walk<'_> {
 pub trait Number: Scalar {
     /// The sum; integers wrap.
     fn plus(self, other: Self) -> Self;
+    /// The product; integers wrap.
+    fn times(self, other: Self) -> Self;
     /// The maximum in a total order of bits: of two zeros +0, of a NaN and another the one NaN.
     fn larger(self, other: Self) -> Self;
+    /// The minimum in a total order of bits: of two zeros -0, of a NaN and another the one NaN.
+    fn smaller(self, other: Self) -> Self;
 }
 
 macro_rules! floats {
@@ -75,6 +79,10 @@ macro_rules! floats {
         $(impl Number for $float {
             fn plus(self, other: Self) -> Self {
                 self + other
+            }
+
+            fn times(self, other: Self) -> Self {
+                self * other
             }
 
             fn larger(self, other: Self) -> Self {
@@ -88,6 +96,10 @@ macro_rules! floats {
                     _ => Self::from_bits(self.to_bits() & other.to_bits()),
                 }
             }
+
+            fn smaller(self, other: Self) -> Self {
+                -(-self).larger(-other)
+            }
         })+
     };
 }
@@ -98,7 +110,15 @@ impl Number for i64 {
         self.wrapping_add(other)
     }
 
+    fn times(self, other: Self) -> Self {
+        self.wrapping_mul(other)
+    }
+
     fn larger(self, other: Self) -> Self {
         self.max(other)
+    }
+
+    fn smaller(self, other: Self) -> Self {
+        self.min(other)
     }
 }

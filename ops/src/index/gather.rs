@@ -28,15 +28,17 @@ use synfire_runtime::crew::Crew;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, Spec};
 use synfire_runtime::value::Value;
 
+use super::scatter::scatter_add;
 use crate::device::on_device;
 use crate::host::indices::{Targets, fits, in_range};
 use crate::host::pieces::pieces;
 use crate::host::strided::{Odometer, by_size};
+use crate::pointwise::unary::fill;
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, ramp, reference};
 
@@ -81,6 +83,13 @@ impl Operator for Gather {
         // One element is read for each one written.
         let bytes = (inputs[1].bytes() + 2 * outputs[0].bytes()) as u64;
         Metadata { bytes, ..Metadata::streaming(inputs, outputs, axes) }
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (x, index, dy) = (backward.input(0), backward.input(1), backward.upstream(0));
+        let zeros = backward.apply(fill(0.0), &[x]);
+        let dx = backward.apply(scatter_add(self.axis), &[zeros, index, dy]);
+        Gradient::Of(vec![Some(dx), None])
     }
 
     fn kernel(

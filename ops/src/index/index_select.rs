@@ -5,7 +5,7 @@
 //! dimensions stay bounded.
 //!
 //! # Gradient
-//! `dx` is the sum of the slices of `dy` for each index, in ascending order; none for `index`.
+//! `dx` is `index_add` of `dy` onto zeros at the same indices; none for `index`.
 //!
 //! # Numerics
 //! Exact: bytes are moved, a slice is one `memcpy`. An index outside `0..n`, negative ones too,
@@ -23,33 +23,64 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
+use std::sync::Arc;
+
 use bytemuck::Pod;
 use synfire_runtime::crew::Crew;
+use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 use synfire_runtime::value::Value;
 
+use super::index_add::index_add;
+use crate::arrange::reshape::{Extent, reshape};
+use crate::broadcast::{binary::equal, cast::cast, select::where_};
 use crate::device::on_device;
+use crate::gradient::spec;
 use crate::host::indices::in_range;
 use crate::host::pieces::pieces;
 use crate::host::strided::by_size;
+use crate::pointwise::unary::fill;
 use crate::require;
-use crate::sample::{Expect, Sample, Tensor, ramp, reference};
+use crate::sample::{Expect, Sample, Subject, Tensor, ramp, reference};
 
 /// The slices of `x` at the indices along `axis`.
 #[must_use]
 pub fn index_select(axis: usize) -> IndexSelect {
-    IndexSelect { axis }
+    IndexSelect { axis, padding: None }
 }
 
 /// See [`index_select`].
 #[derive(Clone, Copy, Debug)]
 pub struct IndexSelect {
     axis: usize,
+    padding: Option<usize>,
+}
+
+impl IndexSelect {
+    /// The same, but the slice at `place` gets no gradient.
+    #[must_use]
+    pub fn without_gradient_at(self, place: usize) -> Self {
+        Self { padding: Some(place), ..self }
+    }
+
+    /// `dy` with zeros where the index is `place`.
+    fn without(&self, draft: &mut Draft, place: usize, [index, dy]: [Wire; 2]) -> Wire {
+        let spec = spec(draft, dy);
+        let floats = draft.apply(cast(spec.element), &[index]);
+        let place = draft.apply(fill(place as f64), &[floats]);
+        let place = draft.apply(cast(Element::I64), &[place]);
+        let is_place = draft.apply(equal(), &[index, place]);
+        let mut along = vec![Extent::Is(1); spec.rank()];
+        along[self.axis] = Extent::Infer;
+        let is_place = draft.apply(reshape(&along), &[is_place]);
+        let zeros = draft.apply(fill(0.0), &[dy]);
+        draft.apply(where_(), &[is_place, zeros, dy])
+    }
 }
 
 impl Operator for IndexSelect {
@@ -75,6 +106,14 @@ impl Operator for IndexSelect {
         // Only the slices taken are read.
         let bytes = (inputs[1].bytes() + 2 * outputs[0].bytes()) as u64;
         Metadata { bytes, ..Metadata::streaming(inputs, outputs, axes) }
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let (x, index, dy) = (backward.input(0), backward.input(1), backward.upstream(0));
+        let dy = self.padding.map_or(dy, |place| self.without(backward, place, [index, dy]));
+        let zeros = backward.apply(fill(0.0), &[x]);
+        let dx = backward.apply(index_add(self.axis, 1.0), &[zeros, index, dy]);
+        Gradient::Of(vec![Some(dx), None])
     }
 
     fn kernel(
@@ -174,6 +213,8 @@ pub fn samples() -> Vec<Sample> {
         Sample::new(format!("index {index}"), index_select(0), inputs, Expect::Fails(words))
     };
     let specs = |index: Spec| vec![Spec::f32([2, 3]), index];
+    let mut padded = case("of integers, padded", 0, &[5, 3], &[4, 1, 4]);
+    padded.subject = Subject::Operator(Arc::new(index_select(0).without_gradient_at(9)));
     let some = vec![
         case("embedding", 0, &[11, 7], &[10, 0, 0, 5]),
         case("last axis", 1, &[5, 7], &[6, 1, 1]),
@@ -185,6 +226,7 @@ pub fn samples() -> Vec<Sample> {
             Spec::f32([Dimension::UpTo(9), Dimension::Fixed(3)]),
             Spec::new(Element::I64, [Dimension::UpTo(6)]),
         ]),
+        padded,
         fails(3, "index_select: port index: found 3 at [1]; wanted 0 to below 3"),
         fails(i64::MIN, "at [1]; wanted 0 to below 3"),
         Sample::rejected(

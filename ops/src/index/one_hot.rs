@@ -27,7 +27,7 @@ use synfire_runtime::crew::Crew;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, RANK_MAX, Spec};
 use synfire_runtime::value::Value;
@@ -78,6 +78,10 @@ impl Operator for OneHot {
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs))
+    }
+
+    fn gradient(&self, _backward: &mut Backward<'_>) -> Gradient {
+        Gradient::Of(vec![None])
     }
 
     fn kernel(

@@ -3,7 +3,10 @@
 //! | operator | along axis 0 |
 //! |---|---|
 //! | [`scatter_add`] | `y = x`, then `y[index[i][j]][j] += source[i][j]` |
+//! | [`scatter_prod`] | the same with `*=` |
 //! | [`scatter_max`] | `y = x`, then `y[index[i][j]][j] = max(.., source[i][j])` |
+//! | [`scatter_min`] | the same with `min` |
+//! | [`scatter_replace`] | `y = x`, then `y[index[i][j]][j] = source[i][j]` |
 //!
 //! # Shape
 //! `x`: `f32`, `f64` or `i64` of at least one dimension; `index`: `i64` and `source`: as `x`, of
@@ -11,14 +14,17 @@
 //! as `x`. Bounded dimensions stay bounded.
 //!
 //! # Gradient
-//! Add: `dx = dy`, `dsource` is `gather` of `dy` at the indices. Max: where `x` or `source` is the
-//! maximum, shared equally among those that are. None for `index`.
+//! Add: `dx = dy`, `dsource` is `gather` of `dy` at the indices. Product: `dy` times the product of
+//! the others. Max and min: where `x` or `source` is the extreme, shared equally among those that
+//! are. Replace: `dx` is `dy` with zeros at the indices, `dsource` as of add, for every one of equal
+//! indices, as in PyTorch. None for `index`.
 //!
 //! # Numerics
-//! Add: in ascending order of the source's index, one rounding each; integers wrap. Max: +0 exceeds
-//! -0 and a NaN gives NaN, so the order does not matter. An index outside `0..n`, negative ones
-//! too, fails the firing. As PyTorch's `scatter_reduce` with the input included. An accelerator
-//! cannot fail for one index: it leaves that element out.
+//! In ascending order of the source's index, one rounding each; integers wrap. Max and min: +0
+//! exceeds -0 and a NaN gives NaN, so the order does not matter. Replace: of equal indices the last
+//! stays, where PyTorch leaves it open. An index outside `0..n`, negative ones too, fails the
+//! firing. As PyTorch's `scatter_reduce` with the input included. An accelerator cannot fail for
+//! one index: it leaves that element out.
 //!
 //! # Example
 //! ```
@@ -35,7 +41,8 @@
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::{Firing, Pair, ViewMut};
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
@@ -45,10 +52,13 @@ use crate::host::indices::{fits, in_range};
 use crate::host::pieces::pieces;
 use crate::host::scatter::{Number, Walk};
 use crate::require;
-use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, tensor};
+use crate::sample::{Expect, Sample, bounded_first, noise, reference, tensor};
 
+mod backward; // the gradients
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
+mod expected; // what the samples expect
+use expected::{by_searching, special};
 
 /// Adds the elements of `source` to `x` at the indices along `axis`.
 #[must_use]
@@ -56,30 +66,54 @@ pub fn scatter_add(axis: usize) -> Scatter {
     Scatter { axis, reduction: Reduction::Add }
 }
 
-/// The larger of `x` and the elements of `source` at the indices along `axis`.
+/// The product of `x` and the elements of `source` at the indices along `axis`.
+#[must_use]
+pub fn scatter_prod(axis: usize) -> Scatter {
+    Scatter { axis, reduction: Reduction::Product }
+}
+
+/// The largest of `x` and the elements of `source` at the indices along `axis`.
 #[must_use]
 pub fn scatter_max(axis: usize) -> Scatter {
     Scatter { axis, reduction: Reduction::Max }
 }
 
-/// See [`scatter_add`] and [`scatter_max`].
+/// The smallest of `x` and the elements of `source` at the indices along `axis`.
+#[must_use]
+pub fn scatter_min(axis: usize) -> Scatter {
+    Scatter { axis, reduction: Reduction::Min }
+}
+
+/// Puts the elements of `source` in the place of those of `x` at the indices along `axis`.
+#[must_use]
+pub fn scatter_replace(axis: usize) -> Scatter {
+    Scatter { axis, reduction: Reduction::Replace }
+}
+
+/// See [`scatter_add`] and the other constructors.
 #[derive(Clone, Copy, Debug)]
 pub struct Scatter {
     axis: usize,
     reduction: Reduction,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Reduction {
     Add,
+    Product,
     Max,
+    Min,
+    Replace,
 }
 
 impl Reduction {
     fn name(self) -> &'static str {
         match self {
             Self::Add => "scatter_add",
+            Self::Product => "scatter_prod",
             Self::Max => "scatter_max",
+            Self::Min => "scatter_min",
+            Self::Replace => "scatter_replace",
         }
     }
 }
@@ -89,8 +123,8 @@ impl Operator for Scatter {
         let contract = Contract::new(self.reduction.name()).input("x").input("index");
         let contract = contract.input("source").output("y").in_place(0, 0);
         contract.tolerance(match self.reduction {
-            Reduction::Add => Tolerance::SUM,
-            Reduction::Max => Tolerance::EXACT,
+            Reduction::Add | Reduction::Product => Tolerance::SUM,
+            Reduction::Max | Reduction::Min | Reduction::Replace => Tolerance::EXACT,
         })
     }
 
@@ -123,6 +157,10 @@ impl Operator for Scatter {
             }
         }
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        backward::gradient(*self, backward)
     }
 
     fn kernel(
@@ -171,7 +209,10 @@ impl OnHost {
             for (y, at) in piece.chunks_exact_mut(slab).zip(offset / slab..) {
                 match reduction {
                     Reduction::Add => walk.slab(at, y, source, T::plus),
+                    Reduction::Product => walk.slab(at, y, source, T::times),
                     Reduction::Max => walk.slab(at, y, source, T::larger),
+                    Reduction::Min => walk.slab(at, y, source, T::smaller),
+                    Reduction::Replace => walk.slab(at, y, source, |_, value| value),
                 }
             }
         });
@@ -179,10 +220,12 @@ impl OnHost {
     }
 }
 
-/// Both reductions: each axis, shorter indices, special values, none, bounded, and rejections.
+/// Every reduction: each axis, shorter indices, special values, none, bounded, and rejections.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
-    let both = |axis: usize| [scatter_add(axis), scatter_max(axis)].into_iter();
+    let every = |axis: usize| {
+        [scatter_add, scatter_prod, scatter_max, scatter_min].map(|new| new(axis)).into_iter()
+    };
     let case = |name: &str, operator: Scatter, shapes: [&[usize]; 3]| {
         let [extents, places, sources] = shapes;
         let bound = extents[operator.axis].max(1) as u64;
@@ -205,14 +248,14 @@ pub fn samples() -> Vec<Sample> {
         inputs[2] = whole(inputs[2].clone());
         Sample::new(format!("{element}"), operator, inputs, sample.expect)
     };
-    let cases = [0, 1, 2].into_iter().flat_map(both).flat_map(|operator| {
+    let cases = [0, 1, 2].into_iter().flat_map(every).flat_map(|operator| {
         [
             case("axis", operator, [&[5, 3, 7], &[5, 3, 7], &[5, 3, 7]]),
             case("shorter", operator, [&[5, 4, 7], &[2, 3, 5], &[3, 3, 11]]),
             case("none", operator, [&[2, 3, 1], &[2, 0, 1], &[2, 3, 1]]),
         ]
     });
-    let more = both(0).flat_map(|operator| {
+    let more = every(0).flat_map(|operator| {
         let bounded = vec![
             bounded_first(Element::F32, 9, &[3]),
             bounded_first(Element::I64, 8, &[3]),
@@ -230,44 +273,8 @@ pub fn samples() -> Vec<Sample> {
             ),
         ]
     });
-    let slabs = both(1).map(|o| case("several pieces", o, [&[211, 97], &[211, 31], &[211, 31]]));
-    let others = both(1).flat_map(|o| [Element::F64, Element::I64].map(|e| whole(e, o)));
+    let slabs = every(1).map(|o| case("several pieces", o, [&[211, 97], &[211, 31], &[211, 31]]));
+    let others = every(1).flat_map(|o| [Element::F64, Element::I64].map(|e| whole(e, o)));
+    let others = others.chain([whole(Element::I64, scatter_replace(1))]);
     cases.chain(more).chain(slabs).chain(others).chain(special()).collect()
-}
-
-/// Zeros of both signs, infinities and NaN under the maximum; what is rejected.
-fn special() -> Vec<Sample> {
-    let x = Value::new(&[4], &[-0.0_f32, 0.0, f32::NAN, f32::NEG_INFINITY]);
-    let index = Value::new(&[5], &[0_i64, 0, 1, 2, 3]);
-    let source = Value::new(&[5], &[f32::INFINITY, f32::NAN, -0.0, 1.0, f32::NEG_INFINITY]);
-    let y = Tensor::new(&[4], vec![f64::NAN, 0.0, f64::NAN, f64::NEG_INFINITY]);
-    let i64s = |extent: usize| Spec::new(Element::I64, [extent]);
-    let rejected = |name: &str, specs: [Spec; 3], port, dimension| {
-        Sample::rejected(name, scatter_add(0), specs.to_vec(), port, dimension)
-    };
-    vec![
-        Sample::new("special", scatter_max(0), vec![x, index, source], Expect::Outputs(vec![y])),
-        rejected("longer", [Spec::f32([2]), i64s(3), Spec::f32([2])], "index", Some(0)),
-        rejected("no integers", [Spec::f32([2]), Spec::f32([2]), Spec::f32([2])], "index", None),
-        rejected("mixed", [i64s(2), i64s(2), Spec::f32([2])], "source", None),
-    ]
-}
-
-/// The expectation: each place of the output searches the whole index for itself.
-fn by_searching(inputs: &[Tensor], operator: Scatter) -> Tensor {
-    let [x, index, source] = inputs else { return Tensor::new(&[0], vec![]) };
-    let mut hits = Vec::new();
-    let _ = Tensor::from_fn(&index.extents, |place| {
-        let mut target = place.to_vec();
-        target[operator.axis] = index.at(place) as usize;
-        hits.push((target, source.at(place)));
-        0.0
-    });
-    Tensor::from_fn(&x.extents, |place| {
-        let here = hits.iter().filter(|(target, _)| target == place).map(|(_, value)| *value);
-        match operator.reduction {
-            Reduction::Add => x.at(place) + here.sum::<f64>(),
-            Reduction::Max => here.fold(x.at(place), f64::max),
-        }
-    })
 }

@@ -6,8 +6,9 @@
 //! accelerating deep network training by reducing internal covariate shift", 2015.
 //!
 //! # Shape
-//! `x`: `f32`, of at least two dimensions; axis 1, or that of [`BatchNorm::axis`], is the channel,
-//! and fixed. `weight`, `bias`, `running_mean`, `running_var`: `[channel]`. `y`: as `x`.
+//! `x`: `f32` or `f64`, of at least two dimensions; axis 1, or that of [`BatchNorm::axis`], is the channel,
+//! and fixed. `weight`, `bias`, `running_mean`, `running_var`: `[channel]`, of the same type. `y`:
+//! as `x`.
 //! In training also `mean` and `var`: `[channel]`, what the running ones become:
 //! `(1 - momentum) * old + momentum * new`. Training takes at least two numbers of each channel.
 //!
@@ -37,20 +38,26 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Contract, Fusion, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::device::on_device;
 use crate::require;
-use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
+use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, wide};
+use crate::torch::Torch;
 
+mod backward; // the gradients as graphs
+mod conformance; // as PyTorch calls it
 mod on_host; // one line for each channel
 use on_host::{OnHost, Train};
 
 #[cfg(feature = "cube")]
 mod cube; // the same in `f32`
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[("batch_norm", conformance::build)];
 
 /// Normalisation by learnt means and variances, along axis 1. `epsilon` is added to the variances.
 #[must_use]
@@ -99,10 +106,10 @@ impl Operator for BatchNorm {
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let x = &inputs[0];
-        require::element("x", x, &[Element::F32])?;
+        require::element("x", x, &[Element::F32, Element::F64])?;
         require::axis("x", x, self.axis)?;
         let channels = require::fixed("x", x, self.axis)?;
-        let own = Spec::f32([channels]);
+        let own = Spec::new(x.element, [channels]);
         for (name, spec) in PARAMETERS.iter().zip(&inputs[1..]) {
             require::alike(name, spec, &own, None)?;
         }
@@ -125,6 +132,10 @@ impl Operator for BatchNorm {
         Metadata::streaming(inputs, outputs, axes)
     }
 
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        backward::gradient(self, backward)
+    }
+
     fn kernel(
         &self,
         target: Target<'_>,
@@ -135,13 +146,13 @@ impl Operator for BatchNorm {
                 target,
                 specs,
                 host: OnHost::new(self, specs),
-                cube: cube::OnCube::new(self)
+                cube: cube::OnCube::new(self, specs)?
             ),
             Some(momentum) => on_device!(
                 target,
                 specs,
                 host: Train::new(self, momentum, specs),
-                cube: cube::Train::new(self, momentum)
+                cube: cube::Train::new(self, momentum, specs)?
             ),
         }
     }
@@ -157,6 +168,9 @@ pub fn samples() -> Vec<Sample> {
         let mut inputs = vec![noise(1, x)];
         inputs.extend((2..5).map(|key| noise(key, &[channels])));
         inputs.push(Value::new(&[channels], &positive));
+        if name == "f64" {
+            inputs = inputs.iter().map(wide).collect();
+        }
         let expect = by_definition(operator.clone());
         Sample::new(name, operator, inputs, expect)
     };
@@ -179,15 +193,17 @@ pub fn samples() -> Vec<Sample> {
         case("one dimension", eval().axis(0), &[7]),
         case("one element", eval(), &[1, 1]),
         case("many pieces", eval(), &[2, 3, 100, 109]),
+        case("f64", eval(), &[2, 3, 5]),
         case("empty batch", eval(), &[0, 3, 2]),
         case("no channels", eval(), &[2, 0, 2]),
         case("bounded batch", eval(), &[4, 3, 5]).with_specs(bounded(&[3, 5])),
         rejected("no axis", eval().axis(4), image(Element::F32), "x", None),
         rejected("wrong channels", eval().axis(0), image(Element::F32), "weight", Some(0)),
         rejected("bounded channels", eval(), moving, "x", Some(1)),
-        rejected("f64", eval(), image(Element::F64), "x", None),
+        rejected("integers", eval(), image(Element::I32), "x", None),
         case("image", train(), &[2, 5, 7, 11]),
         case("vectors", train(), &[17, 3]),
+        case("f64", train(), &[2, 3, 5]),
         case("last axis", train().axis(2), &[5, 3, 2]),
         case("many pieces", train(), &[2, 3, 100, 109]),
         case("no channels", train(), &[2, 0, 2]),

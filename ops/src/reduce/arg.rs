@@ -5,7 +5,7 @@
 //! ([`Keep::Axes`]) or is gone ([`Keep::Nothing`]).
 //!
 //! # Gradient
-//! None: the output is an index.
+//! None: the output is an index. [`super::extreme`] has the elements themselves.
 //!
 //! # Numerics
 //! Exact. Of equal elements the first one is meant; `0` and `-0` are equal. A NaN is larger and
@@ -27,7 +27,8 @@ use synfire_runtime::crew::Crew;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, Spec};
 use synfire_runtime::value::Value;
@@ -105,6 +106,10 @@ impl Operator for Arg {
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         let axes = self.keep.axes(inputs[0].rank(), &[self.axis]);
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, _backward: &mut Backward<'_>) -> Gradient {
+        Gradient::Absent("an index has no derivative")
     }
 
     fn kernel(

@@ -1,23 +1,25 @@
-//! Reductions of a set of axes: sum, mean, maximum, minimum, product, any, all.
+//! Reductions of a set of axes: sum, mean, maximum, minimum, product, log-sum-exp, any, all.
 //!
 //! # Shape
 //! `x`: any -> `y`: the axes named are of extent 1 ([`Keep::Axes`]) or gone ([`Keep::Nothing`]). An
 //! axis named twice counts once; no axis at all leaves each element a reduction of its own.
 //!
 //! `sum` and `prod` give `f32` and `f64` for their like and `i64` for integers and `bool`, so the
-//! sum of a `bool` counts; `mean` takes floats; `max` and `min` floats and integers; `any` and
+//! sum of a `bool` counts; `mean` and `logsumexp` take floats; `max` and `min` floats and integers; `any` and
 //! `all` `bool`.
 //!
 //! # Gradient
-//! `sum`: `dx = dy`, repeated along the axes; `mean`: the same divided by their extent; `prod`:
-//! `dx = dy * y / x`; `max` and `min`: `dy` to the elements that are equal to `y`, in equal parts.
+//! `sum`: `dx = dy`, repeated along the axes; `mean`: the same divided by their extent; `max` and
+//! `min`: `dy` to the elements that are equal to `y`, in equal parts (as PyTorch's `amax`); `prod`:
+//! `dy` times the product of all other elements, so zeros are no exception; `logsumexp`:
+//! `dx = dy * exp(x - y)`, NaN where all are `-inf`. `any` and `all` have none.
 //!
 //! # Numerics
-//! Over no elements, `sum` is 0, `prod` 1, `mean` NaN, `any` false and `all` true; `max` and `min`
-//! are rejected, or fail the firing where a bounded axis is empty. A NaN makes `max` and `min` NaN,
+//! Over no elements, `sum` is 0, `prod` 1, `mean` NaN, `logsumexp` `-inf`, `any` false and `all`
+//! true; `max` and `min` are rejected, or fail the firing where a bounded axis is empty. A NaN makes `max` and `min` NaN,
 //! as in PyTorch. Floats are summed and multiplied in `f64`, in an order that depends on the
 //! extents only: eight sums take turns, in blocks of 1024. A sum of `f32` is rounded to `f32` once.
-//! Sums and products of integers wrap in `i64`.
+//! Sums and products of integers wrap in `i64`. `logsumexp` subtracts the largest element so far.
 //!
 //! # Example
 //! ```
@@ -41,13 +43,20 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 mod cube; // the formulas on accelerators
 mod family; // the operator behind all rows
 mod folds; // what each row does with an element
+mod slopes; // the gradient of each row
+mod names; // PyTorch's names
 use family::{Empty, Row};
 pub use family::{Keep, Reduction};
+pub(crate) use family::extent;
+pub(crate) use folds::{Addend, log_sum_exp};
+pub use names::TORCH;
+pub(crate) use names::{axes, keep, one_axis};
+pub(crate) use slopes::count;
 
-/// A row is `name: fold TOLERANCE Empty, expectation`; the expectation is over `f64`.
+/// A row is `name: fold TOLERANCE Empty slope, expectation`; the expectation is over `f64`.
 macro_rules! rows {
     ($($(#[$doc:meta])*
-    $name:ident: $fold:ident $tolerance:ident $empty:ident, $expected:expr;)+) => {
+    $name:ident: $fold:ident $tolerance:ident $empty:ident $slope:expr, $expected:expr;)+) => {
         $($(#[$doc])*
         #[must_use]
         pub fn $name(axes: &[usize], keep: Keep) -> Reduction {
@@ -56,6 +65,7 @@ macro_rules! rows {
                 tolerance: Tolerance::$tolerance,
                 empty: Empty::$empty,
                 part: folds::$fold,
+                slope: $slope,
             };
             Reduction::new(ROW, axes, keep)
         })+
@@ -72,22 +82,28 @@ macro_rules! rows {
 
 rows! {
     /// The sum over `axes`.
-    sum: sum SUM Identity, |x| descending(x).fold(0.0, |sum, x| sum + x);
+    sum: sum SUM Identity Some(slopes::sum), |x| descending(x).fold(0.0, |sum, x| sum + x);
     /// The arithmetic mean over `axes`.
-    mean: mean SUM Identity, |x| {
+    mean: mean SUM Identity Some(slopes::mean), |x| {
         let first = x.first().copied().unwrap_or(f64::NAN);
         first + descending(x).map(|x| x - first).sum::<f64>() / x.len() as f64
     };
     /// The largest element over `axes`.
-    max: largest EXACT Rejected, |x| descending(x).next().unwrap_or(f64::NAN);
+    max: largest EXACT Rejected Some(slopes::extreme), |x| descending(x).next().unwrap_or(f64::NAN);
     /// The smallest element over `axes`.
-    min: smallest EXACT Rejected, |x| descending(x).last().unwrap_or(f64::NAN);
+    min: smallest EXACT Rejected Some(slopes::extreme), |x| descending(x).last().unwrap_or(f64::NAN);
     /// The product over `axes`.
-    prod: product SUM Identity, |x| descending(x).fold(1.0, |product, x| product * x);
+    prod: product SUM Identity Some(slopes::product), |x| descending(x).fold(1.0, |product, x| product * x);
+    /// `log sum e^x` over `axes`.
+    logsumexp: logsumexp SUM Identity Some(slopes::logsumexp), |x| {
+        let top = descending(x).next().unwrap_or(f64::NEG_INFINITY);
+        let sum = descending(x).map(|x| (x - top.max(f64::MIN)).exp()).sum::<f64>();
+        top + if sum.is_finite() { sum.ln() } else { 0.0 }
+    };
     /// Whether an element over `axes` is true.
-    any: any EXACT Identity, |x| f64::from(x.iter().sum::<f64>() > 0.0);
+    any: any EXACT Identity None, |x| f64::from(x.iter().sum::<f64>() > 0.0);
     /// Whether all elements over `axes` are true.
-    all: all EXACT Identity, |x| f64::from(x.iter().sum::<f64>() >= x.len() as f64);
+    all: all EXACT Identity None, |x| f64::from(x.iter().sum::<f64>() >= x.len() as f64);
 }
 
 /// The elements from the largest to the smallest.
@@ -164,7 +180,7 @@ impl Example {
 }
 
 /// The elements of `x` that are reduced to the one of `index`, whose reduced axes have extent 1.
-fn rows_of(x: &Tensor, index: &[usize], axes: &[usize]) -> Vec<f64> {
+pub(super) fn rows_of(x: &Tensor, index: &[usize], axes: &[usize]) -> Vec<f64> {
     let member = |other: &[usize]| {
         let fits = |axis: usize| axes.contains(&axis) || other[axis] == index[axis];
         (0..index.len()).all(fits)

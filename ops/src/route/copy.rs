@@ -21,7 +21,7 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Contract, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
@@ -50,6 +50,10 @@ impl Operator for Copy {
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs))
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        Gradient::one(backward.upstream(0))
     }
 
     fn kernel(

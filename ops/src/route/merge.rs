@@ -4,7 +4,8 @@
 //! `selector`: `i64[]`; `x0`, `x1`, ...: all alike -> `y`: as they are; at least 1 branch.
 //!
 //! # Gradient
-//! `dx0`, `dx1`, ... are `switch` of `dy` by the same selector; none for `selector`.
+//! `dx0`, `dx1`, ... are `switch` of `dy` by the same selector; none for `selector`. A merge of
+//! more than 64 branches has none, since a switch has not that many.
 //!
 //! # Numerics
 //! Exact: bytes are moved. The branches not chosen may be null, and are not looked at. A chosen
@@ -26,15 +27,15 @@
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, Routing, SpecError, Specs,
-    Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, Routing, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
+use super::switch::switch;
 use crate::device::on_device;
 use crate::host::indices::in_range;
-use crate::host::strided::{Strided, copy};
+use crate::host::strided::{SOURCES_MAX, Strided, copy};
 use crate::require;
 use crate::sample::{Expect, Sample, bounded_first, ramp, tensor};
 
@@ -70,6 +71,15 @@ impl Operator for Merge {
         // One branch is read.
         let bytes = (inputs[0].bytes() + 2 * outputs[0].bytes()) as u64;
         Metadata { bytes, ..Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs)) }
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        if self.branches > SOURCES_MAX {
+            return Gradient::Absent("it has more branches than a switch may have");
+        }
+        let (selector, dy) = (backward.input(0), backward.upstream(0));
+        let branches = backward.apply_many(switch(self.branches), &[selector, dy]);
+        Gradient::Of(std::iter::once(None).chain(branches.into_iter().map(Some)).collect())
     }
 
     fn kernel(

@@ -22,15 +22,16 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
+use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, Routing, SpecError, Specs,
-    Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, Routing, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
+use super::merge::merge;
 use crate::device::on_device;
 use crate::host::indices::in_range;
 use crate::host::strided::{SOURCES_MAX, Strided, copy};
@@ -67,6 +68,13 @@ impl Operator for Switch {
         // One branch is written.
         let bytes = (inputs[0].bytes() + 2 * inputs[1].bytes()) as u64;
         Metadata { bytes, ..Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs)) }
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let mut inputs: Vec<Wire> = vec![backward.input(0)];
+        inputs.extend((0..self.branches).map(|branch| backward.upstream(branch)));
+        let dx = backward.apply(merge(self.branches), &inputs);
+        Gradient::Of(vec![None, Some(dx)])
     }
 
     fn kernel(

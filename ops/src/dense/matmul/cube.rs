@@ -4,28 +4,31 @@ use cubecl::prelude::Runtime;
 use synfire_runtime::operator::{FireError, Specs};
 use synfire_runtime::spec::{Extents, Spec};
 
-use super::{Matmul, leading};
+use super::{Matmul, leading, outcome};
 use crate::device::gemm::Gemm;
 use crate::device::kernel::{Call, CubeKernel};
 use crate::host::broadcast::{Walk, actual};
 
 pub(super) struct OnCube {
     operator: Matmul,
-    /// Dimensions before the matrices: of `a`, `b` and `y`.
+    /// Dimensions before the matrices: of `a`, `b` and their batch.
     leading: [Spec; 3],
 }
 
 impl OnCube {
     pub(super) fn new(operator: &Matmul, specs: &Specs<'_>) -> Self {
-        let ports = [&specs.inputs[0], &specs.inputs[1], &specs.outputs[0]];
-        Self { operator: operator.clone(), leading: ports.map(leading) }
+        let own = [0, 1].map(|input| leading(&operator.as_matrix(input, &specs.inputs[input])));
+        let [a, b] = own;
+        Self { operator: operator.clone(), leading: [a, b, operator.batch(specs.inputs)] }
     }
 }
 
 impl CubeKernel for OnCube {
     fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
         let (a, b) = (call.input(0), call.input(1));
-        let (a_extents, b_extents) = (a.extents(), b.extents());
+        let ranks = [a.extents().len(), b.extents().len()];
+        let a_extents = self.operator.extents(0, &a.extents());
+        let b_extents = self.operator.extents(1, &b.extents());
         let split = |extents: &Extents| {
             let last = extents.len() - 2;
             (Extents::new(&extents[..last]), [extents[last], extents[last + 1]])
@@ -41,7 +44,8 @@ impl CubeKernel for OnCube {
         let [a_leading, b_leading, y_leading] = &self.leading;
         let ports = [("a", a_leading, a_before), ("b", b_leading, b_before)];
         let batch = actual(&y_leading.dimensions, &ports)?;
-        let y = call.set_extents(0, &[&batch[..], &[rows, columns]].concat());
+        let extents: Vec<usize> = outcome(&batch, [rows, columns], ranks).collect();
+        let y = call.set_extents(0, &extents);
         let walk = Walk::new(&[&a_before, &b_before], &batch);
         let strides = [(0, rows * inner), (1, inner * columns)].map(|(operand, matrix)| {
             walk.strides().iter().map(|own| own[operand] * matrix).collect::<Vec<_>>()

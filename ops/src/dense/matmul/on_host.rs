@@ -1,11 +1,12 @@
 //! The host kernel: as few, as large products as a batch allows.
 
+use bytemuck::cast_slice_mut;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{FireError, Kernel, PieceStage, Specs, Workspace};
-use synfire_runtime::spec::{Dimension, Extents, RANK_MAX, Spec};
+use synfire_runtime::spec::{Dimension, Extents, RANK_MAX, Scalar, Spec};
 
-use super::{Matmul, leading, matrix};
-use crate::host::Path;
+use super::{Matmul, leading, matrix, outcome};
+use crate::host::{Element, Path};
 use crate::host::broadcast::actual;
 use crate::host::erased::Stages;
 use crate::host::gemm::{Gemm, GemmShape, gemm};
@@ -13,9 +14,9 @@ use crate::host::kernel::Base;
 use crate::host::pack::{Matrix, Operand, PackedMatrix, Side};
 
 /// The kernel of [`Matmul`].
-pub(super) struct OnHost {
+pub(super) struct OnHost<T> {
     operator: Matmul,
-    /// Dimensions before the matrices: of `a`, `b` and `y`.
+    /// Dimensions before the matrices: of `a`, `b` and their batch.
     leading: [Spec; 3],
     /// The largest extents.
     shape: GemmShape,
@@ -24,15 +25,16 @@ pub(super) struct OnHost {
     /// Whether `b` is one constant matrix.
     is_packed: bool,
     /// That matrix, after `prepare`.
-    packed: Option<PackedMatrix<f32>>,
+    packed: Option<PackedMatrix<T>>,
     stages: Stages,
 }
 
-impl OnHost {
+impl<T: Element + Scalar> OnHost<T> {
     pub(super) fn new(operator: &Matmul, specs: &Specs<'_>) -> Self {
-        let [a, b, y] = [&specs.inputs[0], &specs.inputs[1], &specs.outputs[0]];
-        let [row, inner] = matrix(a, operator.a_axes()).map(Dimension::bound);
-        let leading = [leading(a), leading(b), leading(y)];
+        let [a, b] = [0, 1].map(|input| operator.as_matrix(input, &specs.inputs[input]));
+        let [row, inner] = matrix(&a, operator.a_axes()).map(Dimension::bound);
+        let column = matrix(&b, operator.b_axes())[1].bound();
+        let leading = [leading(&a), leading(&b), operator.batch(specs.inputs)];
         let one = |spec: &Spec| spec.dimensions.iter().all(|&d| d == Dimension::Fixed(1));
         Self {
             operator: operator.clone(),
@@ -40,7 +42,7 @@ impl OnHost {
                 batch: leading[2].elements(),
                 rows: row,
                 inner,
-                columns: y.bound(y.rank() - 1),
+                columns: column,
             },
             path: Path::best(),
             cores: specs.cores,
@@ -52,7 +54,7 @@ impl OnHost {
     }
 
     /// The matrix at the start of `data`, `rows` x `columns` after transposition.
-    fn view<'a>(data: &'a [f32], columns: [usize; 2], is_transposed: bool) -> Matrix<'a, f32> {
+    fn view(data: &[T], columns: [usize; 2], is_transposed: bool) -> Matrix<'_, T> {
         match is_transposed {
             false => Matrix::row_major(data, columns[1]),
             true => Matrix::row_major(data, columns[0]).transposed(),
@@ -60,7 +62,7 @@ impl OnHost {
     }
 
     /// Row, inner and column in this firing.
-    fn extents(&self, a: &Extents, b: &Extents) -> Result<[usize; 3], FireError> {
+    fn matrix(&self, a: &Extents, b: &Extents) -> Result<[usize; 3], FireError> {
         let last = |extents: &Extents, axes: [usize; 2]| {
             axes.map(|axis| extents[extents.len() - 2 + axis])
         };
@@ -74,13 +76,13 @@ impl OnHost {
     }
 }
 
-impl Kernel for OnHost {
+impl<T: Element + Scalar> Kernel for OnHost<T> {
     fn workspace(&self) -> Workspace {
         let GemmShape { inner, columns, .. } = self.shape;
-        let kept = PackedMatrix::<f32>::bytes(self.path, Side::Right, [columns, inner]);
+        let kept = PackedMatrix::<T>::bytes(self.path, Side::Right, [columns, inner]);
         Workspace {
             kept_bytes: if self.is_packed { kept } else { 0 },
-            scratch_bytes: self.shape.workspace_bytes::<f32>(self.path, self.cores),
+            scratch_bytes: self.shape.workspace_bytes::<T>(self.path, self.cores),
         }
     }
 
@@ -96,17 +98,22 @@ impl Kernel for OnHost {
 
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         let (a, b, mut y) = (firing.input(0), firing.input(1), firing.output(0));
-        let (a_extents, b_extents) = (a.extents(), b.extents());
-        let [row, inner, column] = self.extents(&a_extents, &b_extents)?;
+        let ranks = [a.extents().len(), b.extents().len()];
+        let a_extents = self.operator.extents(0, &a.extents());
+        let b_extents = self.operator.extents(1, &b.extents());
+        let [row, inner, column] = self.matrix(&a_extents, &b_extents)?;
         let before = |extents: &Extents| Extents::new(&extents[..extents.len() - 2]);
         let (a_before, b_before) = (before(&a_extents), before(&b_extents));
         let [a_leading, b_leading, y_leading] = &self.leading;
         let ports = [("a", a_leading, a_before), ("b", b_leading, b_before)];
         let batch = actual(&y_leading.dimensions, &ports)?;
         let mut extents = [0; RANK_MAX];
-        extents[..batch.len()].copy_from_slice(&batch);
-        extents[batch.len()..batch.len() + 2].copy_from_slice(&[row, column]);
-        y.set_extents(&extents[..batch.len() + 2]);
+        let mut rank = 0;
+        for extent in outcome(&batch, [row, column], ranks) {
+            extents[rank] = extent;
+            rank += 1;
+        }
+        y.set_extents(&extents[..rank]);
         let walk = Batches::new(&batch, [(&a_before, row * inner), (&b_before, inner * column)]);
         let mut shape = GemmShape { batch: walk.run, rows: row, inner, columns: column };
         let mut batch_strides = walk.run_strides;
@@ -114,7 +121,7 @@ impl Kernel for OnHost {
             // One `b` for neighbours of `a`: more rows of one product.
             (shape.rows, shape.batch, batch_strides) = (row * walk.run, 1, [0, 0]);
         }
-        let (a, b, y) = (a.elements::<f32>(), b.elements::<f32>(), y.elements::<f32>());
+        let (a, b, y) = (a.elements::<T>(), b.elements::<T>(), y.elements::<T>());
         let (scratch, crew) = (firing.scratch(), firing.crew());
         let length = shape.output_len();
         for (number, y) in y.chunks_exact_mut(length.max(1)).enumerate() {
@@ -130,7 +137,7 @@ impl Kernel for OnHost {
                 batch_strides,
                 base: Base::Zero,
                 epilogue: Some(&|piece, offset| {
-                    self.stages.finish(piece, number * length + offset);
+                    self.stages.apply(cast_slice_mut(piece), number * length + offset);
                 }),
             };
             gemm(&call, y, scratch, crew);

@@ -43,7 +43,6 @@ impl CubeKernel for OnCube {
         limits[axis] = extents[axis];
         let mut to_target = vec![0; extents.len()];
         to_target[axis] = 1;
-        let is_max = matches!(reduction, Reduction::Max);
         call.each(y.elements(), |client, cubes, units| {
             scatter::launch::<R>(
                 client,
@@ -62,7 +61,7 @@ impl CubeKernel for OnCube {
                 sizes(&to_target),
                 sizes(&to_index),
                 sizes(&to_source),
-                is_max,
+                reduction,
             );
         })
     }
@@ -83,7 +82,7 @@ fn scatter(
     to_target: Sequence<u32>,
     to_index: Sequence<u32>,
     to_source: Sequence<u32>,
-    #[comptime] is_max: bool,
+    #[comptime] reduction: Reduction,
 ) {
     let output = ABSOLUTE_POS as u32;
     if output < count {
@@ -108,11 +107,13 @@ fn scatter(
             for k in 0..length {
                 if index_at(index, from_index + k * index_step) == target {
                     let value = source[(from_source + k * source_step) as usize];
-                    if comptime!(is_max) {
-                        total = larger(total, value);
-                    } else {
-                        total += value;
-                    }
+                    total = match comptime!(reduction) {
+                        Reduction::Add => total + value,
+                        Reduction::Product => total * value,
+                        Reduction::Max => larger(total, value),
+                        Reduction::Min => -larger(-total, -value),
+                        Reduction::Replace => value,
+                    };
                 }
             }
         }

@@ -2,7 +2,8 @@
 //! channel.
 
 use cubecl::prelude::*;
-use synfire_runtime::operator::FireError;
+use synfire_runtime::operator::{FireError, KernelError, Specs};
+use synfire_runtime::spec::Element;
 
 use super::BatchNorm;
 use crate::device::kernel::{Call, CubeKernel, Tensor, size};
@@ -15,8 +16,16 @@ pub(super) struct OnCube {
 }
 
 impl OnCube {
-    pub(super) fn new(operator: &BatchNorm) -> Self {
-        Self { axis: operator.axis, epsilon: operator.epsilon as f32 }
+    pub(super) fn new(operator: &BatchNorm, specs: &Specs<'_>) -> Result<Self, KernelError> {
+        only_f32(specs)?;
+        Ok(Self { axis: operator.axis, epsilon: operator.epsilon as f32 })
+    }
+}
+
+fn only_f32(specs: &Specs<'_>) -> Result<(), KernelError> {
+    match specs.inputs[0].element {
+        Element::F32 => Ok(()),
+        _ => Err(KernelError::Absent),
     }
 }
 
@@ -83,9 +92,14 @@ pub(super) struct Train {
 }
 
 impl Train {
-    pub(super) fn new(operator: &BatchNorm, momentum: f64) -> Self {
+    pub(super) fn new(
+        operator: &BatchNorm,
+        momentum: f64,
+        specs: &Specs<'_>,
+    ) -> Result<Self, KernelError> {
+        only_f32(specs)?;
         let BatchNorm { axis, epsilon, .. } = *operator;
-        Self { axis, epsilon: epsilon as f32, momentum: momentum as f32 }
+        Ok(Self { axis, epsilon: epsilon as f32, momentum: momentum as f32 })
     }
 }
 

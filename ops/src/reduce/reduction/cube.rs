@@ -93,7 +93,8 @@ fn reduction(
         let fold = comptime!(match name.0 {
             "sum" | "mean" => Fold::Sum,
             "prod" => Fold::Product,
-            "max" => Fold::Largest,
+            // Of the exponentials a second walk takes the sum.
+            "max" | "logsumexp" => Fold::Largest,
             "min" => Fold::Smallest,
             other => unreachable!("a row `{other}` without a formula for accelerators"),
         });
@@ -105,7 +106,19 @@ fn reduction(
             total = together(total, x[element as usize], fold);
             k += LINE_UNITS;
         }
-        let total = over_cube(total, fold);
+        let mut total = over_cube(total, fold);
+        if comptime!(name.0 == "logsumexp") {
+            // Finite, so that -inf differs from it by -inf.
+            let top = select(total < f32::min_value(), f32::min_value(), total);
+            let mut sum = 0.0f32;
+            let mut k = UNIT_POS;
+            while k < length {
+                let x = x[offset_of(k, start, &reduced, &to_reduced) as usize];
+                sum += select(x == top, 1.0f32, (x - top).exp());
+                k += LINE_UNITS;
+            }
+            total = top + over_cube(sum, Fold::Sum).ln();
+        }
         if UNIT_POS == 0 {
             if comptime!(name.0 == "mean") {
                 y[output as usize] = total / f32::cast_from(length);

@@ -1,13 +1,16 @@
 //! The one operator of the family: a [`Row`] with its axes.
 
 use synfire_runtime::crew::Crew;
+use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
+use crate::arrange::reshape::{Extent, reshape};
 use crate::device::on_device;
 use crate::host::fold::Layout;
 use crate::require;
@@ -47,6 +50,22 @@ impl Keep {
         Extents::new(&extents[..rank])
     }
 
+    /// `wire`, reduced along `axes` of `like`, with these axes of extent 1.
+    pub(in crate::reduce) fn restored(
+        self,
+        draft: &mut Draft,
+        wire: Wire,
+        like: &Spec,
+        axes: &[usize],
+    ) -> Wire {
+        if self == Self::Axes || axes.is_empty() {
+            return wire;
+        }
+        let extents = Self::Axes.output(&like.dimensions, axes, Dimension::Fixed(1));
+        let extents: Vec<Extent> = extents.map(extent).collect();
+        draft.apply(reshape(&extents), &[wire])
+    }
+
     /// Labels: reduced axes are consumed, and produced anew where they stay.
     pub(in crate::reduce) fn axes(self, rank: usize, axes: &[usize]) -> Axes {
         let input: Vec<u8> = (0..rank as u8).collect();
@@ -60,8 +79,19 @@ impl Keep {
     }
 }
 
+/// An extent for a reshape: a bounded one follows from the others.
+pub(crate) fn extent(dimension: Dimension) -> Extent {
+    match dimension {
+        Dimension::Fixed(extent) => Extent::Is(extent),
+        Dimension::UpTo(_) => Extent::Infer,
+    }
+}
+
 /// Computes the whole output, both given as bytes.
 pub(super) type Part = fn(&Crew, &Layout, &[u8], &mut [u8]);
+
+/// The gradient by the input, from that by the output with its axes kept.
+pub(super) type Slope = fn(&[usize], &mut Backward<'_>, Wire) -> Gradient;
 
 /// What a reduction of nothing is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,6 +109,8 @@ pub(super) struct Row {
     pub(super) empty: Empty,
     /// The output element and the loop for an input element, when the row has them.
     pub(super) part: fn(Element) -> Option<(Element, Part)>,
+    /// Its gradient; none for truth values.
+    pub(super) slope: Option<Slope>,
 }
 
 /// A reduction of axes; made by the constructors of the [family](super).
@@ -144,6 +176,19 @@ impl Operator for Reduction {
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         let axes = self.keep.axes(inputs[0].rank(), &self.axes);
         Metadata::streaming(inputs, outputs, axes)
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let Some(slope) = self.row.slope else {
+            return Gradient::Absent("a truth value has no derivative");
+        };
+        let x = backward.input_spec(0);
+        if !matches!(x.element, Element::F32 | Element::F64) {
+            return Gradient::Of(vec![None]);
+        }
+        let dy = backward.upstream(0);
+        let dy = self.keep.restored(backward, dy, &x, &self.axes);
+        slope(&self.axes, backward, dy)
     }
 
     fn kernel(

@@ -9,7 +9,7 @@ use crate::host::fold::{Fold, fold};
 use crate::host::number::Number;
 
 /// An element type with the wider type that its sums are carried in.
-pub(super) trait Addend: Number {
+pub(crate) trait Addend: Number {
     type Wide: Number;
     type Total: Scalar;
     const ZERO: Self::Wide;
@@ -82,10 +82,26 @@ folds! {
         |sum, x| sum + x.widen(), |a, b| a + b, |total, count| T::total(total / count as f64);
     Product: T::Wide => T::Total, T::ONE,
         |sum, x| sum.times(x.widen()), |a, b| a.times(b), |total, _count| T::total(total);
+    LogSumExp: (f64, f64) => T::Total where Wide = f64, (f64::NEG_INFINITY, 0.0),
+        |sum, x| log_sum_exp(sum, (x.widen(), 1.0)), |a, b| log_sum_exp(a, b),
+        |total, _count| T::total(total.0 + total.1.ln());
     Largest: T => T, T::LOWEST,
         |sum, x| larger(sum, x), |a, b| larger(a, b), |total, _count| total;
     Smallest: T => T, T::HIGHEST,
         |sum, x| smaller(sum, x), |a, b| smaller(a, b), |total, _count| total;
+}
+
+/// Sums of exponentials as `(top, sum)`, which is `e^top * sum`, with a `top` that is no NaN.
+#[inline]
+pub(crate) fn log_sum_exp(a: (f64, f64), b: (f64, f64)) -> (f64, f64) {
+    if a.0 == b.0 {
+        (a.0, a.1 + b.1)
+    } else if b.0 > a.0 {
+        (b.0, a.1 * (a.0 - b.0).exp() + b.1)
+    } else {
+        // A NaN in `b` becomes one of the sum.
+        (a.0, a.1 + b.1 * (b.0 - a.0).exp())
+    }
 }
 
 #[inline]
@@ -145,6 +161,7 @@ macro_rules! dispatch {
 dispatch! {
     sum: Sum: F32 => f32, F64 => f64, I32 => i32, I64 => i64, U8 | Bool => u8;
     mean: Mean: F32 => f32, F64 => f64;
+    logsumexp: LogSumExp: F32 => f32, F64 => f64;
     product: Product: F32 => f32, F64 => f64, I32 => i32, I64 => i64, U8 | Bool => u8;
     largest: Largest: F32 => f32, F64 => f64, I32 => i32, I64 => i64, U8 => u8;
     smallest: Smallest: F32 => f32, F64 => f64, I32 => i32, I64 => i64, U8 => u8;
