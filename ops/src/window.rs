@@ -15,13 +15,16 @@ use crate::gradient::spec;
 use crate::host::window::{Padding, Window};
 use crate::reduce::reduction::{Keep, sum};
 use crate::require;
-use crate::sample::{Tensor, noise, tensor};
+use crate::sample::{Tensor, noise};
 
 mod on_host; // the kernel of both convolutions
 pub(crate) use on_host::OnHost;
 
 mod framing; // frames along one axis
 pub(crate) use framing::{Framing, Walk, framing_setters};
+
+pub(crate) mod sliding; // convolutions over one and three axes
+pub use sliding::Sliding;
 
 mod spans; // the pixels under each window
 pub(crate) use spans::Spans;
@@ -308,7 +311,7 @@ pub(crate) fn axes(inputs: &[Spec], weight: &str) -> Axes {
 
 /// Noise in `f64`.
 pub(crate) fn wide(key: u64, extents: &[usize]) -> Value {
-    Value::new(extents, &tensor(&noise(key, extents)).data)
+    crate::sample::wide(&noise(key, extents))
 }
 
 /// The batch, if there is one, and the channels, rows and columns of an image of a sample.
