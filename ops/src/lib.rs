@@ -36,7 +36,7 @@ catalog::operators! {
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll, soft_margin,
-        hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin, focal, dice, cosine_similarity, cosine_embedding,
+        hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin, focal, dice, ctc, ctc_gradient, cosine_similarity, cosine_embedding,
         triplet_margin;
     resample: resize, interpolate;
 }
