@@ -23,15 +23,18 @@ pub use catalog::Entry;
 
 catalog::operators! {
     arrange: concat, split, split_like, slice, pad, crop, pad_fold, inset, reshape, reshape_like,
-        transpose, expand, flip, stack;
-    index: gather, index_select, index_add, scatter, one_hot;
+        transpose, expand, flip, stack, tile, roll, channel_shuffle, space_to_depth, diagonal,
+        triangle;
+    index: gather, index_select, index_add, embedding, scatter, scatter_reduce, one_hot, top_k, sort,
+        searchsorted, masked_fill;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
     pointwise: unary;
     broadcast: binary, select, cast;
-    reduce: reduction, arg, extreme;
-    scan: cumulative, linear_scan, lag;
+    reduce: reduction, arg, extreme, variance, norm;
+    scan: cumulative, linear_scan, lag, cummax;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight;
+    attention: attend, attend_backward, attend_composite, band;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
@@ -39,4 +42,5 @@ catalog::operators! {
         hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin, focal, dice, ctc, ctc_gradient, cosine_similarity, cosine_embedding,
         triplet_margin;
     resample: resize, interpolate;
+    spectral: dft, rdft, cosine, fft, rfft, dct;
 }
