@@ -45,7 +45,7 @@ catalog::operators! {
         lp_normalise, weight_norm, local_response_norm;
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll,
         soft_margin, hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin,
-        focal, dice, cosine_similarity, cosine_embedding, triplet_margin;
+        focal, dice, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
     resample: resize, interpolate;
     spectral: dft, rdft, cosine, fft, rfft, dct;
 }
