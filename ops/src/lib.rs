@@ -39,6 +39,6 @@ catalog::operators! {
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll, soft_margin,
         hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin, cosine_similarity, cosine_embedding,
         triplet_margin;
-    resample: resize, interpolate;
+    resample: resize, interpolate, grid_sample, affine_grid;
     spectral: dft, rdft, cosine, fft, rfft, dct;
 }
