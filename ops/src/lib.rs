@@ -23,8 +23,10 @@ pub use catalog::Entry;
 
 catalog::operators! {
     arrange: concat, split, split_like, slice, pad, crop, pad_fold, inset, reshape, reshape_like,
-        transpose, expand, flip, stack, tile, roll, channel_shuffle, space_to_depth, diagonal;
-    index: gather, index_select, index_add, scatter, one_hot;
+        transpose, expand, flip, stack, tile, roll, channel_shuffle, space_to_depth, diagonal,
+        triangle;
+    index: gather, index_select, index_add, embedding, scatter, scatter_reduce, one_hot, top_k, sort,
+        searchsorted, masked_fill;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
     pointwise: unary;
@@ -37,7 +39,7 @@ catalog::operators! {
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll, soft_margin,
-        hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin, cosine_similarity, cosine_embedding,
+        hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin, focal, dice, cosine_similarity, cosine_embedding,
         triplet_margin;
     resample: resize, interpolate, grid_sample, affine_grid;
     spectral: dft, rdft, cosine, fft, rfft, dct;
