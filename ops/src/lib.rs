@@ -46,6 +46,6 @@ catalog::operators! {
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll,
         soft_margin, hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin,
         focal, dice, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
-    resample: resize, interpolate;
+    resample: resize, interpolate, grid_sample, affine_grid;
     spectral: dft, rdft, cosine, fft, rfft, dct;
 }
