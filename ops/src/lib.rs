@@ -26,7 +26,7 @@ catalog::operators! {
     index: gather, index_select, index_add, scatter, one_hot;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
-    pointwise: unary;
+    pointwise: unary, elementary, activation;
     broadcast: binary, select, cast;
     reduce: reduction, arg, extreme;
     scan: cumulative, linear_scan, lag;

@@ -96,10 +96,7 @@ fn compute(
         // What no output depends on has a gradient of zero.
         let like = &arrays[&format!("in_{name}")];
         let zeros = vec![0; like.bytes().len()];
-        found.insert(
-            format!("grad_{name}"),
-            Value::from_bytes(like.element, &like.extents, zeros),
-        );
+        found.insert(format!("grad_{name}"), Value::from_bytes(like.element, &like.extents, zeros));
     }
     Ok(found)
 }
