@@ -17,22 +17,30 @@ mod require; // what shape rules demand
 mod gradient; // what gradients share
 pub mod differentiate; // a graph that computes gradients too
 pub mod window; // parameters of convolutions and pools
+pub mod losses; // what losses share
 
 pub use catalog::Entry;
 
 catalog::operators! {
     arrange: concat, split, split_like, slice, pad, crop, pad_fold, inset, reshape, reshape_like,
-        transpose, expand, flip, stack;
-    index: gather, index_select, index_add, scatter, one_hot;
+        transpose, expand, flip, stack, tile, roll, channel_shuffle, space_to_depth, diagonal,
+        triangle;
+    index: gather, index_select, index_add, embedding, scatter, scatter_reduce, one_hot, top_k, sort,
+        searchsorted, masked_fill;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
     pointwise: unary, elementary, activation;
     broadcast: binary, select, cast;
-    reduce: reduction, arg, extreme;
-    scan: cumulative, linear_scan, lag;
+    reduce: reduction, arg, extreme, variance, norm;
+    scan: cumulative, linear_scan, lag, cummax;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight;
+    attention: attend, attend_backward, attend_composite, band;
     pool: max_pool2d, avg_pool2d;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
+    loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll, soft_margin,
+        hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin, focal, dice, cosine_similarity, cosine_embedding,
+        triplet_margin;
     resample: resize, interpolate;
+    spectral: dft, rdft, cosine, fft, rfft, dct;
 }

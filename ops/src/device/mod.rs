@@ -47,6 +47,8 @@ pub(crate) mod scan; // running reductions along an axis
 #[cfg(feature = "cube")]
 pub(crate) mod strided; // copying, for elements of any size
 #[cfg(feature = "cube")]
+pub(crate) mod sums; // transforms of lines, each output a sum over its line
+#[cfg(feature = "cube")]
 pub(crate) mod words; // elements of any size as words
 
 /// The kernel of an operator for a target, as `Result<Box<dyn Kernel>, KernelError>`.

@@ -51,7 +51,7 @@ pub(crate) use family::extent;
 pub(crate) use folds::{Addend, log_sum_exp};
 pub use names::TORCH;
 pub(crate) use names::{axes, keep, one_axis};
-pub(crate) use slopes::{count, divided};
+pub(crate) use slopes::count;
 
 /// A row is `name: fold TOLERANCE Empty slope, expectation`; the expectation is over `f64`.
 macro_rules! rows {
@@ -180,7 +180,7 @@ impl Example {
 }
 
 /// The elements of `x` that are reduced to the one of `index`, whose reduced axes have extent 1.
-fn rows_of(x: &Tensor, index: &[usize], axes: &[usize]) -> Vec<f64> {
+pub(super) fn rows_of(x: &Tensor, index: &[usize], axes: &[usize]) -> Vec<f64> {
     let member = |other: &[usize]| {
         let fits = |axis: usize| axes.contains(&axis) || other[axis] == index[axis];
         (0..index.len()).all(fits)

@@ -42,7 +42,7 @@ use synfire_runtime::operator::{
     Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
     SpecError, Specs, Tolerance,
 };
-use synfire_runtime::spec::{Dimension, Element, Spec};
+use synfire_runtime::spec::{Dimension, Element, RANK_MAX, Spec};
 use synfire_runtime::value::Value;
 
 use crate::device::on_device;
@@ -173,11 +173,13 @@ impl OnHost {
 
     fn lines<T: Real>(&self, firing: &mut Firing<'_>, weights: &[T]) {
         let (x, mut y, crew) = (firing.input(0), firing.output(0), firing.crew());
-        let mut extents = x.extents().to_vec();
-        let (from, to) = (extents[self.axis], self.starts.len() - 1);
+        let (extents, to) = (x.extents(), self.starts.len() - 1);
+        let (from, rank) = (extents[self.axis], extents.len());
         let inner: usize = extents[self.axis + 1..].iter().product();
-        extents[self.axis] = to;
-        y.set_extents(&extents);
+        let mut target = [0; RANK_MAX];
+        target[..rank].copy_from_slice(&extents);
+        target[self.axis] = to;
+        y.set_extents(&target[..rank]);
         let x = x.elements::<T>();
         let taps = |o: usize| {
             let taps = self.starts[o] as usize..self.starts[o + 1] as usize;
@@ -228,8 +230,8 @@ pub fn samples() -> Vec<Sample> {
         Sample::new(format!("{:?}, {name}", operator.method), operator, vec![x], expect)
     };
     let wide = |value: Value| Value::new(&value.extents, &tensor(&value).data);
-    let aligned = [Align::Edges, Align::Centers].into_iter();
-    let methods = aligned.flat_map(|a| [Method::Linear(a), Method::Cubic(a)]).chain([
+    let aligned = [Align::Edges, Align::Centers];
+    let methods = aligned.into_iter().flat_map(|a| [Method::Linear(a), Method::Cubic(a)]).chain([
         Method::Nearest,
         Method::NearestExact,
         Method::SmoothLinear(Align::Edges),

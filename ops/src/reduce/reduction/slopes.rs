@@ -27,7 +27,7 @@ pub(super) fn mean(axes: &[usize], backward: &mut Backward<'_>, dy: Wire) -> Gra
 }
 
 /// `wire` divided by the number of elements of `x` along `axes`.
-pub(crate) fn divided(
+fn divided(
     draft: &mut Draft,
     wire: Wire,
     x: Wire,
