@@ -29,7 +29,7 @@ catalog::operators! {
         sort, searchsorted, masked_fill;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
-    pointwise: unary;
+    pointwise: unary, elementary, activation;
     broadcast: binary, select, cast;
     reduce: reduction, arg, extreme, variance, norm;
     scan: cumulative, linear_scan, lag, cummax;
