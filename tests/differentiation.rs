@@ -241,12 +241,8 @@ fn gradients_on_lanes_are_those_of_the_interpreter() {
     let expected = interpret(&graph, &Options::default(), &fed).expect("the graph runs");
     for bound in [&[][..], &[("scale", "cpu:1"), ("gradient", "cpu:1")]] {
         let plan = planned(&graph, 2, bound, &Limits::default());
-        let simulation = Simulation {
-            seed: Seed(7),
-            feeds: fed.clone(),
-            inject: None,
-            stalls_per_mille: 10,
-        };
+        let simulation =
+            Simulation { seed: Seed(7), feeds: fed.clone(), inject: None, stalls_per_mille: 10 };
         let outcome = simulate(&plan, &Options::default(), &simulation).expect("it ends");
         let value = |output: Output| output.value.expect("nothing fails here");
         let outlets: Streams = outcome

@@ -13,6 +13,7 @@ use source::{Source, has_word, rust, sources, text};
 const UNSAFE_FILES: &[&str] = &[
     "ops/src/device/cuda.rs",
     "ops/src/device/queue.rs",
+    "ops/src/host/blocks.rs",
     "ops/src/host/conv.rs",
     "ops/src/host/conv_transpose.rs",
     "ops/src/host/conv_weight.rs",

@@ -8,6 +8,9 @@ use crate::broadcast::binary::multiply;
 use crate::pointwise::unary::fill;
 use crate::reduce::reduction::{Keep, sum};
 
+mod term; // formulas over wires
+pub(crate) use term::{Term, formula};
+
 /// The spec of a wire of a draft without faults.
 pub(crate) fn spec(draft: &Draft, wire: Wire) -> Spec {
     draft.spec(wire).expect("only drafts without faults are differentiated").clone()

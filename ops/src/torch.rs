@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 
-use synfire_runtime::define::{Draft, Initial, Wire};
+use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
@@ -43,6 +43,7 @@ pub struct Case<'a> {
     attributes: &'a BTreeMap<String, Attribute>,
     inputs: &'a BTreeMap<String, Wire>,
     read: RefCell<BTreeSet<String>>,
+    fed: BTreeMap<String, Value>,
 }
 
 impl<'a> Case<'a> {
@@ -52,7 +53,7 @@ impl<'a> Case<'a> {
         attributes: &'a BTreeMap<String, Attribute>,
         inputs: &'a BTreeMap<String, Wire>,
     ) -> Self {
-        Self { draft, attributes, inputs, read: RefCell::default() }
+        Self { draft, attributes, inputs, read: RefCell::default(), fed: BTreeMap::new() }
     }
 
     /// The attributes that nothing has asked for.
@@ -60,6 +61,12 @@ impl<'a> Case<'a> {
     pub fn unread(&self) -> Vec<String> {
         let read = self.read.borrow();
         self.attributes.keys().filter(|name| !read.contains(*name)).cloned().collect()
+    }
+
+    /// The feeds that attributes became, with their values.
+    #[must_use]
+    pub fn into_feeds(self) -> BTreeMap<String, Value> {
+        self.fed
     }
 
     /// The input of this name.
@@ -107,6 +114,17 @@ impl<'a> Case<'a> {
     pub fn spelling(&self, names: &[&'static str]) -> &'static str {
         let given = names.iter().find(|name| self.attribute(name).is_some());
         given.or(names.first()).copied().unwrap_or_default()
+    }
+
+    /// The input that has one of these names, else the first of this element type.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn operand_of(&self, element: Element, names: &[&str]) -> Result<Wire, String> {
+        let is = |wire: &Wire| self.spec_of(*wire).is_ok_and(|spec| spec.element == element);
+        let named = self.either(names).filter(is);
+        let found = named.or_else(|| self.inputs.values().copied().find(is));
+        found.ok_or_else(|| format!("no input of {element}, such as `{}`", names.join("` or `")))
     }
 
     /// The names of the inputs.
@@ -215,7 +233,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A list of numbers as a constant vector of `f32`, if given.
+    /// A list of numbers as a stream of one vector of `f32`, if given: a feed of the attribute's name.
     ///
     /// # Errors
     /// When it is something else.
@@ -230,7 +248,8 @@ impl<'a> Case<'a> {
         };
         let value = Value::new(&[numbers.len()], &numbers);
         let spec = Spec::new(Element::F32, [numbers.len()]);
-        Ok(Some(self.draft.parameter(name, spec, Initial::Value(value.into()))))
+        self.fed.insert(name.to_owned(), value);
+        Ok(Some(self.draft.feed(name, spec)))
     }
 }
 

@@ -205,7 +205,11 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
         Job::Ops { device } => ops(device.as_deref())?,
         Job::Conform { from, to } => {
             let outcome = conform::run(&from, &to, &mut out)?;
-            return Ok(if outcome.differ.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if outcome.differ.is_empty() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            });
         }
         Job::Explain(arguments) => explain(&arguments)?,
         Job::Doctor => machine::diagnosis().iter().for_each(|line| say(line)),

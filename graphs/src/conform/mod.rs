@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use folder::Folder;
+use miette::{IntoDiagnostic, Result, WrapErr, miette};
 use synfire_ops::sample::tensor;
 use synfire_runtime::value::Value;
 
@@ -103,11 +103,11 @@ fn compare(found: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) 
     for (name, expected) in expected.iter().filter(|(name, _)| is_expected(name)) {
         match found.get(name) {
             None => breaches.push(format!("no {name}")),
-            Some(found) if found.extents != expected.extents => breaches.push(format!(
-                "{name} is {:?}, expected {:?}",
-                found.extents, expected.extents
-            )),
-            Some(found) => breaches.extend(distance(found, expected).map(|d| format!("{name} {d}"))),
+            Some(found) if found.extents != expected.extents => breaches
+                .push(format!("{name} is {:?}, expected {:?}", found.extents, expected.extents)),
+            Some(found) => {
+                breaches.extend(distance(found, expected).map(|d| format!("{name} {d}")))
+            }
         }
     }
     Comparison { breaches }

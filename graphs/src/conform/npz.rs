@@ -69,9 +69,8 @@ pub fn write(path: &Path, arrays: &BTreeMap<String, Value>) -> Result<()> {
 fn header(element: &str, extents: &[usize]) -> Vec<u8> {
     let comma = if extents.len() == 1 { "," } else { "" };
     let shape = extents.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
-    let mut text = format!(
-        "{{'descr': '{element}', 'fortran_order': False, 'shape': ({shape}{comma}), }}"
-    );
+    let mut text =
+        format!("{{'descr': '{element}', 'fortran_order': False, 'shape': ({shape}{comma}), }}");
     let length = (MAGIC.len() + 4 + text.len() + 1).next_multiple_of(64) - MAGIC.len() - 4;
     text.push_str(&" ".repeat(length - text.len() - 1));
     text.push('\n');

@@ -52,7 +52,8 @@ fn compute(
             inputs.insert(name.to_owned(), draft.feed(&format!("in_{name}"), value.spec()));
         }
     }
-    let outputs = built(build, &mut draft, attributes, &inputs)?;
+    let (outputs, mut fed) = built(build, &mut draft, attributes, &inputs)?;
+    fed.extend(arrays.clone());
     let mut pairs = Vec::new();
     for (index, &wire) in outputs.iter().enumerate() {
         draft.outlet(&format!("out_{index}"), wire);
@@ -84,8 +85,8 @@ fn compute(
         }
     }
     let graph = draft.check().map_err(|faults| faults.to_string())?;
-    let fed = |name: &str| Some((name.to_owned(), vec![Some(arrays.get(name)?.clone())]));
-    let feeds: Streams = graph.feeds().filter_map(|(name, _)| fed(name)).collect();
+    let token = |name: &str| Some((name.to_owned(), vec![Some(fed.get(name)?.clone())]));
+    let feeds: Streams = graph.feeds().filter_map(|(name, _)| token(name)).collect();
     let outlets = interpret(&graph, &Options::default(), &feeds).map_err(|e| e.to_string())?;
     let mut found = BTreeMap::new();
     for (name, mut stream) in outlets {
@@ -96,10 +97,7 @@ fn compute(
         // What no output depends on has a gradient of zero.
         let like = &arrays[&format!("in_{name}")];
         let zeros = vec![0; like.bytes().len()];
-        found.insert(
-            format!("grad_{name}"),
-            Value::from_bytes(like.element, &like.extents, zeros),
-        );
+        found.insert(format!("grad_{name}"), Value::from_bytes(like.element, &like.extents, zeros));
     }
     Ok(found)
 }
@@ -110,7 +108,7 @@ fn built(
     draft: &mut Draft,
     attributes: &BTreeMap<String, Attribute>,
     inputs: &BTreeMap<String, Wire>,
-) -> Result<Vec<Wire>, String> {
+) -> Result<(Vec<Wire>, BTreeMap<String, Value>), String> {
     let mut case = Case::new(draft, attributes, inputs);
     let outputs = build(&mut case)?;
     let mut unread = case.unread();
@@ -118,7 +116,7 @@ fn built(
     if !unread.is_empty() {
         tracing::warn!("attributes that have no say: {}", unread.join(", "));
     }
-    Ok(outputs)
+    Ok((outputs, case.into_feeds()))
 }
 
 /// The attributes of the operator.

@@ -241,6 +241,7 @@ pub fn samples() -> Vec<Sample> {
         ]
     });
     let bounded = |bound: usize| bounded_first(f32, bound, &[3]);
+    let specs = |like: &[usize]| vec![Spec::f32([4]), Spec::f32(like.iter().copied())];
     let some = vec![
         case("inside", inset(&[0, 2, 0], &[1; 3]), f32, [&[2, 5, 3], &[3, 9, 3]]),
         case("inside", excerpt(&[0, 2, 0], &[1; 3]), f32, [&[3, 9, 3], &[2, 5, 3]]),
@@ -260,27 +261,9 @@ pub fn samples() -> Vec<Sample> {
             Expect::Fails("inset: dimension 0: x has 3, like has 3"),
         )
         .with_specs(vec![bounded(4), bounded(9)]),
-        Sample::rejected(
-            "too large",
-            inset(&[0], &[3]),
-            vec![Spec::f32([4]), Spec::f32([9])],
-            "x",
-            Some(0),
-        ),
-        Sample::rejected(
-            "no step",
-            excerpt(&[0], &[0]),
-            vec![Spec::f32([4]), Spec::f32([4])],
-            "x",
-            Some(0),
-        ),
-        Sample::rejected(
-            "another rank",
-            excerpt(&[0], &[1]),
-            vec![Spec::f32([4]), Spec::f32([4, 1])],
-            "like",
-            None,
-        ),
+        Sample::rejected("too large", inset(&[0], &[3]), specs(&[9]), "x", Some(0)),
+        Sample::rejected("no step", excerpt(&[0], &[0]), specs(&[4]), "x", Some(0)),
+        Sample::rejected("another rank", excerpt(&[0], &[1]), specs(&[4, 1]), "like", None),
     ];
     every.chain(some).collect()
 }

@@ -5,8 +5,7 @@
 //! it takes a constant only. Any element type.
 //!
 //! # Gradient
-//! `dx` is the inside of `dy`, plus, but for constants, the sum of what each place was copied to:
-//! `crop` or `pad_fold`.
+//! `dx` is `crop` of `dy`, but for constants `pad_fold`: with the padding where it came from.
 //!
 //! # Numerics
 //! Exact: bytes are moved. [`PadMode::Reflect`] leaves out the edge and reaches `n - 1` places at
@@ -43,6 +42,8 @@ use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
+mod torch; // PyTorch's name
+pub use torch::TORCH;
 
 /// What the padding holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,8 +86,7 @@ impl Pad {
         self.before[axis] + self.after[axis] > 0
     }
 
-    /// Where place `place` of a padded axis comes from, `extent` being the input's; none where it
-    /// is the constant.
+    /// Where place `place` of an axis of `extent` comes from; none where it is the constant.
     pub(super) fn source(&self, axis: usize, place: usize, extent: usize) -> Option<usize> {
         let (n, k) = (extent as isize, place as isize - self.before[axis] as isize);
         let inside = (0..n).contains(&k);

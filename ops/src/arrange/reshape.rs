@@ -53,6 +53,14 @@ impl From<usize> for Extent {
     }
 }
 
+/// A dimension as it is, where the others are fixed or are too.
+pub(crate) fn extent_of(dimension: Dimension) -> Extent {
+    match dimension {
+        Dimension::Fixed(extent) => Extent::Is(extent),
+        Dimension::UpTo(_) => Extent::Infer,
+    }
+}
+
 /// The same elements under `extents`.
 #[must_use]
 pub fn reshape(extents: &[Extent]) -> Reshape {

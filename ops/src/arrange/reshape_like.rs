@@ -32,7 +32,7 @@ use synfire_runtime::operator::{
 };
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
-use super::reshape::{Extent, reshape};
+use super::reshape::{Extent, extent_of, reshape};
 use crate::device::on_device;
 use crate::gradient::spec;
 use crate::host::strided::{Strided, copy};
@@ -54,14 +54,7 @@ pub(crate) fn under_extents_of(draft: &mut Draft, x: Wire, like: Wire) -> Wire {
     if own.dimensions == target.dimensions && own.is_fixed() {
         return x;
     }
-    let extents: Vec<Extent> = target
-        .dimensions
-        .iter()
-        .map(|&dimension| match dimension {
-            Dimension::Fixed(extent) => Extent::Is(extent),
-            Dimension::UpTo(_) => Extent::Infer,
-        })
-        .collect();
+    let extents: Vec<Extent> = target.dimensions.iter().copied().map(extent_of).collect();
     let plain = reshape(&extents);
     let fits = plain.shape(&[own]).is_ok_and(|y| y[0].dimensions == target.dimensions);
     if fits { draft.apply(plain, &[x]) } else { draft.apply(reshape_like(), &[x, like]) }

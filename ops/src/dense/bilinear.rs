@@ -90,6 +90,7 @@ pub fn bilinear(draft: &mut Draft, x: [Wire; 2], weight: Wire, bias: Option<Wire
 fn check(x1: &Spec, x2: &Spec, weight: &Spec) -> Result<[usize; 3], SpecError> {
     require::element("x0", x1, &[Element::F32, Element::F64])?;
     require::axis("x0", x1, 0)?;
+    require::element("x2", weight, &[x1.element])?;
     require::rank("x2", weight, 3)?;
     let mut extents = [0; 3];
     for (axis, extent) in extents.iter_mut().enumerate() {

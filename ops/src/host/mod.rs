@@ -13,6 +13,7 @@
 //! 5. Arithmetic is IEEE: zeros are multiplied like every other number, so `0 * inf` is NaN.
 
 pub(crate) mod broadcast; // operands of different shapes
+pub(crate) mod blocks; // several outputs computed together
 pub mod conv;
 pub mod conv_transpose;
 pub mod conv_weight; // the gradient of a convolution by its weight
@@ -25,6 +26,7 @@ pub mod image; // image patches as the columns of a matrix
 pub mod indices; // index tensors and what they point into
 pub mod kernel; // the innermost tile of a product
 pub(crate) mod number; // what binary operators and reductions compute with
+pub(crate) mod lines; // transforms of lines along the last axis
 pub mod pack; // operands in the order in which the kernel reads them
 pub mod phase; // what the phases of a transposed convolution see
 pub mod pieces; // an output shared out among cores

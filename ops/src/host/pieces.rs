@@ -6,6 +6,8 @@ use std::ops::Range;
 use synfire_runtime::crew::Crew;
 
 use super::disjoint::DisjointMut;
+use super::simd::Element;
+use super::tile::{share_out, workspace_bytes};
 
 /// Elements below which a piece is not worth another core: about 10 us of streaming.
 const GRAIN: usize = 16 * 1024;
@@ -90,6 +92,11 @@ impl Grid {
         let (length, inner) = (extents[axis], extents[axis + 1..].iter().product());
         Self { length, inner, block: length }
     }
+
+    /// The same in about `count` stretches.
+    pub(crate) fn in_blocks(self, count: usize) -> Self {
+        Self { block: self.length.div_ceil(count), ..self }
+    }
 }
 
 /// Calls `body(strip)` for strips that together are `output`; nothing when it is empty.
@@ -123,6 +130,34 @@ pub(crate) fn strips<T: Send>(
                 places: first..(first + block).min(length),
             });
         }
+    });
+}
+
+/// Bytes of the workspace with which [`pieces_with`] gives `scratch` elements to each piece.
+pub(crate) fn scratch_bytes<T>(scratch: usize, cores: usize) -> usize {
+    workspace_bytes::<T>(scratch, cores)
+}
+
+/// As [`pieces`], with at least `scratch` elements for each call of the body that may hold
+/// anything.
+pub(crate) fn pieces_with<T: Element>(
+    crew: &Crew,
+    output: &mut [T],
+    unit: usize,
+    (workspace, scratch): (&mut [u8], usize),
+    body: &(dyn Fn(usize, &mut [T], &mut [T]) + Sync),
+) {
+    if output.is_empty() || unit == 0 {
+        return;
+    }
+    let piece = GRAIN.div_ceil(unit) * unit;
+    let shared = DisjointMut::new(output);
+    let count = shared.len().div_ceil(piece);
+    share_out(crew, count, (workspace, scratch), &|task, scratch| {
+        let start = task * piece;
+        let end = (start + piece).min(shared.len());
+        // SAFETY: the ranges of two tasks do not overlap.
+        body(start, unsafe { shared.piece(start..end) }, scratch);
     });
 }
 

@@ -38,7 +38,40 @@ pub(crate) trait Real:
     fn exp_m1(self) -> Self;
     fn tanh(self) -> Self;
     fn erf(self) -> Self;
+    fn asin(self) -> Self;
+    fn acos(self) -> Self;
+    fn atan(self) -> Self;
+    fn sinh(self) -> Self;
+    fn cosh(self) -> Self;
+    fn asinh(self) -> Self;
+    fn acosh(self) -> Self;
+    fn exp2(self) -> Self;
+    fn log2(self) -> Self;
+    fn log10(self) -> Self;
+    fn trunc(self) -> Self;
 }
+
+/// A float of 16 bits, which is computed with as `f32`.
+pub(crate) trait Half: Scalar {
+    fn widen(self) -> f32;
+    fn narrow(wide: f32) -> Self;
+}
+
+macro_rules! halves {
+    ($($half:ty)+) => {
+        $(impl Half for $half {
+            #[inline]
+            fn widen(self) -> f32 {
+                self.to_f32()
+            }
+            #[inline]
+            fn narrow(wide: f32) -> Self {
+                Self::from_f32(wide)
+            }
+        })+
+    };
+}
+halves!(half::f16 half::bf16);
 
 /// What both types take from the standard library.
 macro_rules! standard {
@@ -47,7 +80,8 @@ macro_rules! standard {
         fn of(constant: f64) -> Self {
             constant as Self
         }
-        standard!($real: abs sqrt floor ceil round_ties_even ln ln_1p sin cos tan);
+        standard!($real: abs sqrt floor ceil round_ties_even trunc ln ln_1p sin cos tan asin acos
+            atan sinh cosh asinh acosh exp2 log2 log10);
         #[inline]
         fn powf(self, power: Self) -> Self {
             <$real>::powf(self, power)

@@ -1,14 +1,17 @@
-//! Softmax: `y = exp(x - max x) / sum exp(x - max x)` along one axis.
+//! Softmax, `y = exp(x - max x) / sum exp(x - max x)` along one axis, and its logarithm,
+//! [`log_softmax`]: `y = x - max x - log sum exp(x - max x)`.
 //!
 //! # Shape
-//! `x`: any of at least one dimension -> `y`: the same. The axis may have extent zero.
+//! `x`: `f32` or `f64`, any of at least one dimension -> `y`: the same. The axis may have extent
+//! zero.
 //!
 //! # Gradient
-//! `dx = y * (dy - sum(dy * y))` along the axis.
+//! `dx = y * (dy - sum(dy * y))` along the axis; of the logarithm `dx = dy - exp(y) * sum(dy)`.
 //!
 //! # Numerics
 //! The maximum is subtracted, so no finite input overflows. A NaN makes its whole row NaN, as does
-//! `+inf`; a row of `-inf` is NaN. Sums run in `f32`, in order. As PyTorch's `softmax`.
+//! `+inf`; a row of `-inf` is NaN. Sums run in the element type, in order. As PyTorch's `softmax`
+//! and `log_softmax`.
 //!
 //! # Example
 //! ```
@@ -20,6 +23,7 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
+use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{
@@ -31,43 +35,81 @@ use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{multiply, subtract};
 use crate::device::on_device;
-use crate::host::pieces::pieces;
-use crate::reduce::reduction::{Keep, sum};
-use crate::sample::{Expect, Sample, Tensor, noise, reference};
-use crate::torch::Torch;
+use crate::host::pieces::{Grid, STRIP, Strip, strips};
+use crate::host::number::Number;
+use crate::host::real::Real;
+use crate::pointwise::unary::{exp, neg};
+use crate::reduce::reduction::{Keep, one_axis, sum};
+use crate::require;
+use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, wide};
+use crate::torch::{Case, Torch};
+
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
 
 /// PyTorch's names.
-pub const TORCH: &[Torch] = &[("softmax", |case| {
+pub const TORCH: &[Torch] = &[
+    ("softmax", |case| named(case, softmax)),
+    ("log_softmax", |case| named(case, log_softmax)),
+    ("softmin", |case| {
+        let x = case.input("x")?;
+        let axis = axis_of(case, x)?;
+        let opposite = case.apply(neg(), &[x]);
+        Ok(vec![case.apply(softmax(axis), &[opposite])])
+    }),
+];
+
+fn named(case: &mut Case<'_>, row: fn(usize) -> Softmax) -> Result<Vec<Wire>, String> {
     let x = case.input("x")?;
-    let axis = case.axis("dim", x, -1)?;
-    Ok(vec![case.apply(softmax(axis), &[x])])
-})];
+    let axis = axis_of(case, x)?;
+    Ok(vec![case.apply(row(axis), &[x])])
+}
+
+/// The axis given, or PyTorch's choice of old.
+fn axis_of(case: &Case<'_>, x: Wire) -> Result<usize, String> {
+    let rank = case.spec_of(x)?.rank();
+    Ok(one_axis(case)?.unwrap_or(usize::from(!matches!(rank, 0 | 1 | 3))))
+}
 
 /// Softmax along `axis`.
 #[must_use]
 pub fn softmax(axis: usize) -> Softmax {
-    Softmax { axis }
+    Softmax { axis, form: Form::Shares }
 }
 
-/// See [`softmax`].
-#[derive(Clone, Debug)]
+/// The logarithm of softmax along `axis`.
+#[must_use]
+pub fn log_softmax(axis: usize) -> Softmax {
+    Softmax { axis, form: Form::Logarithms }
+}
+
+/// See [`softmax`] and [`log_softmax`].
+#[derive(Clone, Copy, Debug)]
 pub struct Softmax {
     axis: usize,
+    form: Form,
+}
+
+/// What is told of the shares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Form {
+    Shares,
+    Logarithms,
 }
 
 impl Operator for Softmax {
     fn contract(&self) -> Contract {
-        Contract::new("softmax").input("x").output("y").in_place(0, 0).tolerance(Tolerance::SUM)
+        let name = match self.form {
+            Form::Shares => "softmax",
+            Form::Logarithms => "log_softmax",
+        };
+        Contract::new(name).input("x").output("y").in_place(0, 0).tolerance(Tolerance::SUM)
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let x = &inputs[0];
-        if x.element != Element::F32 {
-            return Err(SpecError::new("x", x.element, Element::F32));
-        }
-        if self.axis >= x.rank() {
-            return Err(SpecError::new("x", x, format!("an axis {}", self.axis)));
-        }
+        require::element("x", x, &[Element::F32, Element::F64])?;
+        require::axis("x", x, self.axis)?;
         Ok(vec![x.clone()])
     }
 
@@ -77,6 +119,12 @@ impl Operator for Softmax {
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
         let (y, dy) = (backward.output(0), backward.upstream(0));
+        if self.form == Form::Logarithms {
+            let total = backward.apply(sum(&[self.axis], Keep::Axes), &[dy]);
+            let shares = backward.apply(exp(), &[y]);
+            let mean = backward.apply(multiply(), &[shares, total]);
+            return Gradient::one(backward.apply(subtract(), &[dy, mean]));
+        }
         let weighed = backward.apply(multiply(), &[dy, y]);
         let mean = backward.apply(sum(&[self.axis], Keep::Axes), &[weighed]);
         let apart = backward.apply(subtract(), &[dy, mean]);
@@ -88,14 +136,11 @@ impl Operator for Softmax {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        let axis = self.axis;
-        on_device!(target, specs, host: OnHost { axis }, cube: cube::OnCube { axis })
+        on_device!(target, specs, host: OnHost(*self), cube: cube::OnCube::new(*self, specs)?)
     }
 }
 
-struct OnHost {
-    axis: usize,
-}
+struct OnHost(Softmax);
 
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
@@ -104,107 +149,101 @@ impl Kernel for OnHost {
             Pair::Same(y) => y,
             Pair::Distinct(x, mut y) => {
                 y.set_extents(&x.extents());
-                y.elements::<f32>().copy_from_slice(x.elements::<f32>());
+                y.bytes().copy_from_slice(x.bytes());
                 y
             }
         };
-        let extents = y.extents();
-        let inner = extents[self.axis + 1..].iter().product();
-        let slab = extents[self.axis] * inner;
-        pieces(crew, y.elements::<f32>(), slab, &|_, piece| {
-            piece.chunks_exact_mut(slab).for_each(|slab| on_slab(slab, inner));
-        });
+        let lines = Grid::lines(&y.extents(), self.0.axis);
+        let form = self.0.form;
+        match y.spec().element {
+            Element::F32 => strips(crew, y.elements::<f32>(), lines, &|s| on_strip(s, form)),
+            _ => strips(crew, y.elements::<f64>(), lines, &|s| on_strip(s, form)),
+        }
         Ok(())
     }
 }
 
-/// Softmax of each of the `inner` interleaved rows of one slab, in place.
-fn on_slab(slab: &mut [f32], inner: usize) {
-    for column in 0..inner {
-        let end = slab.len();
-        let row = || (column..end).step_by(inner);
-        let mut max = f32::NEG_INFINITY;
-        for index in row() {
-            // A NaN stays: no number is larger.
-            if slab[index] > max || slab[index].is_nan() {
-                max = slab[index];
-            }
+/// The lines of a strip, side by side, in place.
+fn on_strip<T: Real + Number>(mut strip: Strip<'_, T>, form: Form) {
+    if let Some(line) = strip.dense() {
+        return on_line(line, form);
+    }
+    let (places, width) = (strip.places.clone(), strip.width);
+    let (mut tops, mut sums) = ([T::of(f64::NEG_INFINITY); STRIP], [T::of(0.0); STRIP]);
+    for place in places.clone() {
+        tops.iter_mut().zip(strip.row(place)).for_each(|(top, x)| *top = larger(*top, *x));
+    }
+    for place in places.clone() {
+        for ((x, top), sum) in strip.row(place).iter_mut().zip(tops).zip(&mut sums) {
+            let (rest, power) = parts(*x, top, form);
+            (*x, *sum) = (rest, *sum + power);
         }
-        let mut sum = 0.0;
-        for index in row() {
-            slab[index] = (slab[index] - max).exp();
-            sum += slab[index];
-        }
-        for index in row() {
-            slab[index] /= sum;
+    }
+    for place in places {
+        for (x, sum) in strip.row(place).iter_mut().zip(&sums[..width]) {
+            *x = finished(*x, *sum, form);
         }
     }
 }
 
-#[cfg(feature = "cube")]
-mod cube {
-    use cubecl::prelude::*;
-
-    use super::FireError;
-    use crate::device::kernel::{Call, CubeKernel};
-    use crate::device::lines::{Fold, LINE_UNITS, Lines, along, over_cube, start_of};
-
-    pub(super) struct OnCube {
-        pub(super) axis: usize,
+/// A dense line, in place.
+fn on_line<T: Real + Number>(line: &mut [T], form: Form) {
+    let top = line.iter().fold(T::of(f64::NEG_INFINITY), |top, x| larger(top, *x));
+    let mut sum = T::of(0.0);
+    for x in &mut *line {
+        let (rest, power) = parts(*x, top, form);
+        (*x, sum) = (rest, sum + power);
     }
-
-    impl CubeKernel for OnCube {
-        const IN_PLACE: Option<(usize, usize)> = Some((0, 0));
-
-        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
-            let x = call.input(0);
-            let y = call.set_extents(0, &x.extents());
-            let lines = along(&x.extents(), self.axis);
-            call.cubes(lines.count as usize, LINE_UNITS, |client, cubes, units| {
-                let lines = lines.argument();
-                softmax::launch::<R>(client, cubes, units, x.array(), y.array(), lines);
-            })
-        }
-    }
-
-    #[cube(launch)]
-    fn softmax(x: &Array<f32>, y: &mut Array<f32>, lines: Lines) {
-        let line = CUBE_POS as u32;
-        if line < lines.count {
-            let start = start_of(&lines, line);
-            // Finite, so that a line of -inf divides 0 by 0.
-            let mut largest = f32::min_value();
-            let mut k = UNIT_POS;
-            while k < lines.length {
-                largest = max(largest, x[(start + k * lines.stride) as usize]);
-                k += LINE_UNITS;
-            }
-            let largest = over_cube(largest, Fold::Largest);
-            let mut sum = 0.0f32;
-            let mut k = UNIT_POS;
-            while k < lines.length {
-                sum += (x[(start + k * lines.stride) as usize] - largest).exp();
-                k += LINE_UNITS;
-            }
-            let sum = over_cube(sum, Fold::Sum);
-            let mut k = UNIT_POS;
-            while k < lines.length {
-                let index = (start + k * lines.stride) as usize;
-                y[index] = (x[index] - largest).exp() / sum;
-                k += LINE_UNITS;
-            }
-        }
-    }
+    line.iter_mut().for_each(|x| *x = finished(*x, sum, form));
 }
 
-/// Plain, an inner axis, one element, large magnitudes, none at all, and a missing axis.
+/// A NaN stays: no number is larger.
+#[inline]
+fn larger<T: Real + Number>(top: T, x: T) -> T {
+    if x > top || x.is_nan() { x } else { top }
+}
+
+/// What stays in place of `x` until the sum is known, and what the sum takes.
+#[inline]
+fn parts<T: Real>(x: T, top: T, form: Form) -> (T, T) {
+    let below = x - top;
+    let power = below.exp();
+    (if form == Form::Shares { power } else { below }, power)
+}
+
+#[inline]
+fn finished<T: Real>(rest: T, sum: T, form: Form) -> T {
+    if form == Form::Shares { rest / sum } else { rest - sum.ln() }
+}
+
+/// Both forms: plain, an inner axis, one element, `f64`, large magnitudes, none at all, bounded,
+/// and a missing axis.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let along = |axis: usize| reference(move |inputs| vec![in_logarithms(&inputs[0], axis)]);
     let large = Value::new(&[1, 4], &[-1e30_f32, 88.0, 1000.0, -1000.0]);
     let infinite = Value::new(&[2, 2], &[f32::NEG_INFINITY, 0.0, f32::NAN, 0.0]);
     let literal = vec![Tensor::new(&[2, 2], vec![0.0, 1.0, f64::NAN, f64::NAN])];
+    let logarithms = |axis: usize| {
+        reference(move |inputs| {
+            let mut shares = in_logarithms(&inputs[0], axis);
+            shares.data.iter_mut().for_each(|share| *share = share.ln());
+            vec![shares]
+        })
+    };
+    let far = Value::new(&[1, 3], &[-1000.0_f32, 0.0, 0.0]);
+    let half = -std::f64::consts::LN_2;
+    let far_literal = Expect::Outputs(vec![Tensor::new(&[1, 3], vec![half - 1000.0, half, half])]);
     vec![
+        Sample::new("logarithm", log_softmax(1), vec![noise(5, &[5, 37])], logarithms(1)),
+        Sample::new("inner axis", log_softmax(1), vec![noise(6, &[3, 5, 19])], logarithms(1)),
+        Sample::new("one element", log_softmax(0), vec![noise(7, &[1])], logarithms(0)),
+        Sample::new("empty", log_softmax(1), vec![noise(8, &[3, 0])], logarithms(1)),
+        Sample::new("of f64", log_softmax(0), vec![wide(&noise(9, &[7, 2]))], logarithms(0)),
+        Sample::new("far below", log_softmax(1), vec![far], far_literal),
+        Sample::new("of f64", softmax(1), vec![wide(&noise(9, &[3, 7]))], along(1)),
+        Sample::new("bounded", softmax(0), vec![noise(9, &[4, 3])], along(0))
+            .with_specs(vec![bounded_first(Element::F32, 7, &[3])]),
         Sample::new("last axis", softmax(1), vec![noise(1, &[5, 37])], along(1)),
         Sample::new("inner axis", softmax(1), vec![noise(2, &[3, 11, 7])], along(1)),
         Sample::new("one element", softmax(0), vec![noise(3, &[1])], along(0)),

@@ -41,6 +41,9 @@ use crate::reduce::reduction::{Keep, sum};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference};
 
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
+
 /// Each element one place later along `axis`.
 #[must_use]
 pub fn lag(axis: usize) -> Lag {
@@ -163,8 +166,9 @@ pub(super) fn fits(
     let differs = |other: &usize| *other != axis && found[*other] != extents[*other];
     let Some(other) = (0..extents.len()).find(differs) else { return Ok(()) };
     let (found, wanted) = (found[other], extents[other]);
-    let cause = format!("{operator}: port {port}, dimension {other}: found {found}; wanted {wanted}");
-    Err(FireError::failed(cause))
+    Err(FireError::failed(format!(
+        "{operator}: port {port}, dimension {other}: found {found}; wanted {wanted}"
+    )))
 }
 
 fn on_lines<T: Pod + Send + Sync>(
@@ -193,69 +197,6 @@ fn on_lines<T: Pod + Send + Sync>(
             }
         }
     });
-}
-
-#[cfg(feature = "cube")]
-mod cube {
-    use cubecl::prelude::*;
-
-    use super::{Element, FireError, KernelError, Lag, Specs};
-    use crate::device::kernel::{Call, CubeKernel, size};
-
-    pub(super) struct OnCube(Lag);
-
-    impl OnCube {
-        pub(super) fn new(operator: Lag, specs: &Specs<'_>) -> Result<Self, KernelError> {
-            let known = specs.inputs[0].element == Element::F32;
-            if known { Ok(Self(operator)) } else { Err(KernelError::Absent) }
-        }
-    }
-
-    impl CubeKernel for OnCube {
-        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
-            let Lag { axis, is_reversed, has_first } = self.0;
-            let x = call.input(0);
-            let first = call.input(usize::from(has_first));
-            let extents = x.extents();
-            let y = call.set_extents(0, &extents);
-            let (length, inner) = (extents[axis], extents[axis + 1..].iter().product());
-            call.each(y.elements(), |client, cubes, units| {
-                let (x, first, out) = (x.array(), first.array(), y.array());
-                let [count, length, inner] = [y.elements(), length, inner].map(size);
-                lag::launch::<R>(
-                    client, cubes, units, x, first, out, count, length, inner, is_reversed,
-                    has_first,
-                );
-            })
-        }
-    }
-
-    #[cube(launch)]
-    fn lag(
-        x: &Array<f32>,
-        first: &Array<f32>,
-        y: &mut Array<f32>,
-        count: u32,
-        length: u32,
-        inner: u32,
-        #[comptime] is_reversed: bool,
-        #[comptime] has_first: bool,
-    ) {
-        let output = ABSOLUTE_POS as u32;
-        if output < count {
-            let place = output / inner % length;
-            let edge = if comptime!(is_reversed) { length - 1 } else { 0u32 };
-            if place != edge {
-                let source = if comptime!(is_reversed) { output + inner } else { output - inner };
-                y[output as usize] = x[source as usize];
-            } else if comptime!(has_first) {
-                let line = output / inner / length * inner + output % inner;
-                y[output as usize] = first[line as usize];
-            } else {
-                y[output as usize] = 0.0f32;
-            }
-        }
-    }
 }
 
 /// Both directions, with and without a first element, each kind of axis, none, and rejections.

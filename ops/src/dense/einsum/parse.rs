@@ -90,6 +90,7 @@ pub(super) fn parse(equation: &str, specs: &[Spec]) -> Result<Equation, SpecErro
     let (mut operands, mut most) = (Vec::new(), 0);
     for (number, (&term, spec)) in terms.iter().zip(specs).enumerate() {
         require::element(&port(number), spec, &[Element::F32, Element::F64])?;
+        require::element(&port(number), spec, &[specs[0].element])?;
         let (labels, count) = operand(equation, (number, term), spec)?;
         most = most.max(count);
         operands.push(labels);

@@ -2,7 +2,7 @@
 
 use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::operator::{Backward, Gradient};
-use synfire_runtime::spec::Dimension;
+use synfire_runtime::spec::{Dimension, RANK_MAX};
 
 use super::Matmul;
 use crate::arrange::reshape::{Extent, reshape};
@@ -17,7 +17,7 @@ pub(crate) fn regroup(draft: &mut Draft, wire: Wire, to: &[Dimension]) -> Option
     }
     let bounded = |dimensions: &[Dimension]| dimensions.iter().filter(|d| d.is_bounded()).count();
     let is_empty = to.iter().any(|&dimension| dimension == Dimension::Fixed(0));
-    if bounded(&own) > 1 || bounded(to) != bounded(&own) || (bounded(to) == 1 && is_empty) {
+    if to.len() > RANK_MAX || bounded(&own) > 1 || bounded(to) != bounded(&own) || (bounded(to) == 1 && is_empty) {
         return None;
     }
     let extent = |dimension: &Dimension| match *dimension {

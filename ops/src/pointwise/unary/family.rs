@@ -1,27 +1,55 @@
 //! The one operator of the family: a [`Row`] with its parameters.
 
+use bytemuck::cast_slice_mut;
+use half::{bf16, f16};
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Fusion, Kernel, KernelError, Metadata, Operator, PieceStage,
-    SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Fusion, Gradient, Kernel, KernelError, Metadata, Operator,
+    PieceStage, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
 use crate::device::on_device;
+use crate::gradient::{Term, formula};
 use crate::host::erased::{Stages, parts};
-use crate::host::real::Real;
+use crate::host::real::{Half, Real};
 use crate::require;
 
+/// Elements of 16 bits that are worked on in `f32` at a time.
+const WIDE: usize = 256;
+
 /// Parameters of a row; those it does not have are 0.
-pub(super) type Parameters = [f64; 2];
+pub(crate) type Parameters = [f64; 2];
 
 /// One member of the family.
-pub(super) struct Row {
-    pub(super) name: &'static str,
-    pub(super) tolerance: Tolerance,
-    pub(super) on_f32: fn(&mut [f32], Parameters),
-    pub(super) on_f64: fn(&mut [f64], Parameters),
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) tolerance: Tolerance,
+    pub(crate) on_f32: fn(&mut [f32], Parameters),
+    pub(crate) on_f64: fn(&mut [f64], Parameters),
+    /// The derivative at the input, the first term, where the output is the second.
+    pub(crate) slope: for<'a> fn(Term<'a>, Term<'a>, Parameters) -> Slope<'a>,
+}
+
+/// A derivative.
+pub(crate) enum Slope<'a> {
+    /// The same everywhere.
+    Constant(f64),
+    /// One for each element.
+    Each(Term<'a>),
+}
+
+impl From<f64> for Slope<'_> {
+    fn from(slope: f64) -> Self {
+        Self::Constant(slope)
+    }
+}
+
+impl<'a> From<Term<'a>> for Slope<'a> {
+    fn from(slope: Term<'a>) -> Self {
+        Self::Each(slope)
+    }
 }
 
 /// A pointwise operator of one input; made by the constructors of the [family](super).
@@ -32,7 +60,7 @@ pub struct Unary {
 }
 
 impl Unary {
-    pub(super) fn new(row: &'static Row, given: &[f64]) -> Self {
+    pub(crate) fn new(row: &'static Row, given: &[f64]) -> Self {
         let mut parameters = [0.0; 2];
         parameters[..given.len()].copy_from_slice(given);
         Self { row, parameters }
@@ -56,12 +84,26 @@ impl Operator for Unary {
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
-        require::element("x", &inputs[0], &[Element::F32, Element::F64])?;
+        let floats = [Element::F32, Element::F64, Element::F16, Element::BF16];
+        require::element("x", &inputs[0], &floats)?;
         Ok(vec![inputs[0].clone()])
     }
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs))
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let wires = [backward.input(0), backward.output(0), backward.upstream(0)];
+        let dx = formula(backward, wires, |[x, y, dy]| {
+            match (self.row.slope)(x, y, self.parameters) {
+                Slope::Constant(0.0) => None,
+                Slope::Constant(1.0) => Some(dy.wire),
+                Slope::Constant(slope) => Some((dy * slope).wire),
+                Slope::Each(slope) => Some((dy * slope).wire),
+            }
+        });
+        Gradient::Of(vec![dx])
     }
 
     fn kernel(
@@ -91,8 +133,21 @@ struct Formula {
 impl Formula {
     fn apply(&self, part: &mut [u8]) {
         match self.element {
-            Element::F32 => (self.row.on_f32)(bytemuck::cast_slice_mut(part), self.parameters),
-            _ => (self.row.on_f64)(bytemuck::cast_slice_mut(part), self.parameters),
+            Element::F32 => (self.row.on_f32)(cast_slice_mut(part), self.parameters),
+            Element::F16 => self.widened::<f16>(cast_slice_mut(part)),
+            Element::BF16 => self.widened::<bf16>(cast_slice_mut(part)),
+            _ => (self.row.on_f64)(cast_slice_mut(part), self.parameters),
+        }
+    }
+
+    /// In `f32`, rounded once.
+    fn widened<H: Half>(&self, part: &mut [H]) {
+        let mut wide = [0.0; WIDE];
+        for some in part.chunks_mut(WIDE) {
+            let wide = &mut wide[..some.len()];
+            wide.iter_mut().zip(&*some).for_each(|(wide, &x)| *wide = x.widen());
+            (self.row.on_f32)(wide, self.parameters);
+            some.iter_mut().zip(wide).for_each(|(y, wide)| *y = H::narrow(*wide));
         }
     }
 }
@@ -141,7 +196,7 @@ impl Kernel for OnHost {
 }
 
 /// Replaces each value by the formula's.
-pub(super) fn each<R: Real>(
+pub(crate) fn each<R: Real>(
     values: &mut [R],
     parameters: Parameters,
     formula: impl Fn(R, [R; 2]) -> R,

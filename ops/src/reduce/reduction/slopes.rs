@@ -27,7 +27,7 @@ pub(super) fn mean(axes: &[usize], backward: &mut Backward<'_>, dy: Wire) -> Gra
 }
 
 /// `wire` divided by the number of elements of `x` along `axes`.
-pub(crate) fn divided(
+fn divided(
     draft: &mut Draft,
     wire: Wire,
     x: Wire,
@@ -35,7 +35,8 @@ pub(crate) fn divided(
 ) -> Wire {
     let spec = crate::gradient::spec(draft, x);
     match count(&spec, axes) {
-        Some(count) => draft.apply(scale(1.0 / count as f64), &[wire]),
+        // A part of nothing goes nowhere.
+        Some(count) => draft.apply(scale(1.0 / count.max(1) as f64), &[wire]),
         None => {
             let ones = draft.apply(fill(1.0), &[x]);
             let count = draft.apply(super::sum(axes, Keep::Axes), &[ones]);
