@@ -25,8 +25,8 @@ const WORDS: [(&str, &str); 6] = [
     ("runtime/src/place.rs", "copy"),
 ];
 
-/// As many other operator files may one operator file seem to name: PyTorch's words for attributes,
-/// such as `bilinear`, are names too. More would be a list.
+/// As many other operator files may one operator file name: PyTorch's words for attributes, such as
+/// `bilinear`, are names too, and a case may be another operator's. More would be a list.
 const CHANCES: usize = 2;
 
 /// The names of operator files, and of all operators in them.
@@ -76,7 +76,10 @@ fn breaches(source: &Source, names: &Names) -> Vec<String> {
     let (mut found, mut others) = (Vec::new(), BTreeSet::new());
     for (number, line) in source.outside_tests() {
         for name in taken(line, names).filter(|name| owner != Some(*name)) {
-            found.push(format!("{}:{number}: takes from {name}", source.path));
+            if is_shared {
+                found.push(format!("{}:{number}: takes from {name}", source.path));
+            }
+            others.insert(name);
         }
         for name in literals(line) {
             let is_word = WORDS.contains(&(source.path.as_str(), name));
@@ -88,7 +91,7 @@ fn breaches(source: &Source, names: &Names) -> Vec<String> {
             }
         }
     }
-    if others.len() > CHANCES {
+    if owner.is_some() && others.len() > CHANCES {
         found.push(format!("{}: names {others:?}", source.path));
     }
     found
