@@ -31,6 +31,7 @@ catalog::operators! {
     perception: points_to_bev;
     pointwise: unary, elementary, activation;
     broadcast: binary, select, cast;
+    random: draw;
     reduce: reduction, arg, extreme, variance, norm;
     scan: cumulative, linear_scan, lag, cummax;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight;
