@@ -31,6 +31,7 @@ catalog::operators! {
     perception: points_to_bev;
     pointwise: unary, elementary, activation;
     broadcast: binary, select, cast;
+    random: draw;
     reduce: reduction, arg, extreme, variance, norm;
     scan: cumulative, linear_scan, lag, cummax;
     segment: segments, segment_ids, segment_softmax;
