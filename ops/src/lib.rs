@@ -39,8 +39,9 @@ catalog::operators! {
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight,
         conv1d, conv3d, conv_transpose1d;
     quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear;
-    attention: attend, attend_backward, attend_composite, band, rotary, rotary_tables,
+    attention: attend, attend_backward, attend_composite, rotary, rotary_tables,
         multi_head_attention;
+    linalg: solve, solve_triangular, cholesky, qr, eigh, svd, inverse, log_determinant, determinant;
     pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
