@@ -33,7 +33,7 @@ catalog::operators! {
     reduce: reduction, arg, extreme, variance, norm;
     scan: cumulative, linear_scan, lag, cummax;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight,
-        conv1d, conv3d, conv_transpose1d;
+        conv1d, conv3d, conv_transpose1d, conv_transpose3d;
     attention: attend, attend_backward, attend_composite, band;
     pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
