@@ -24,7 +24,7 @@ pub use catalog::Entry;
 catalog::operators! {
     arrange: concat, split, split_like, slice, pad, crop, pad_fold, inset, reshape, reshape_like,
         transpose, expand, flip, stack, tile, roll, channel_shuffle, space_to_depth, diagonal,
-        frames, overlap_add;
+        frames, overlap_add, unfold, fold;
     index: gather, index_select, index_add, scatter, one_hot;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
