@@ -35,7 +35,8 @@ catalog::operators! {
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight,
         conv1d, conv3d, conv_transpose1d, conv_transpose3d;
     attention: attend, attend_backward, attend_composite, band;
-    pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum;
+    pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum,
+        max_pool;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll, soft_margin,
