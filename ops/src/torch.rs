@@ -116,6 +116,17 @@ impl<'a> Case<'a> {
         given.or(names.first()).copied().unwrap_or_default()
     }
 
+    /// The input that has one of these names, else the first of this element type.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn operand_of(&self, element: Element, names: &[&str]) -> Result<Wire, String> {
+        let is = |wire: &Wire| self.spec_of(*wire).is_ok_and(|spec| spec.element == element);
+        let named = self.either(names).filter(is);
+        let found = named.or_else(|| self.inputs.values().copied().find(is));
+        found.ok_or_else(|| format!("no input of {element}, such as `{}`", names.join("` or `")))
+    }
+
     /// The names of the inputs.
     pub fn input_names(&self) -> impl Iterator<Item = &str> {
         self.inputs.keys().map(String::as_str)
