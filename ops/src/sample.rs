@@ -121,6 +121,9 @@ pub struct Sample {
     pub inputs: Vec<Option<Value>>,
     /// What must come out.
     pub expect: Expect,
+    /// Whether the gradient stands in for a derivative on purpose, such as one straight through a
+    /// rounding: differences cannot agree with it.
+    pub is_stand_in: bool,
 }
 
 impl Sample {
@@ -154,13 +157,13 @@ impl Sample {
     ) -> Self {
         let subject = Subject::Composite(composite, Arc::new(build));
         let expect = Expect::Rejected { port: "", dimension: None };
-        Self { name: name.into(), subject, specs, inputs: Vec::new(), expect }
+        Self { name: name.into(), subject, specs, inputs: Vec::new(), expect, is_stand_in: false }
     }
 
     fn of(name: String, subject: Subject, inputs: Vec<Value>, expect: Expect) -> Self {
         let specs = inputs.iter().map(Value::spec).collect();
         let inputs = inputs.into_iter().map(Some).collect();
-        Self { name, subject, specs, inputs, expect }
+        Self { name, subject, specs, inputs, expect, is_stand_in: false }
     }
 
     /// The same sample with bounded ports larger than the values.
@@ -177,6 +180,13 @@ impl Sample {
         self
     }
 
+    /// The same sample of an operator whose gradient stands in for a derivative on purpose.
+    #[must_use]
+    pub fn with_stand_in(mut self) -> Self {
+        self.is_stand_in = true;
+        self
+    }
+
     /// A sample that the shape rule must reject.
     pub fn rejected(
         name: impl Into<String>,
@@ -187,7 +197,7 @@ impl Sample {
     ) -> Self {
         let expect = Expect::Rejected { port, dimension };
         let subject = Subject::Operator(Arc::new(operator));
-        Self { name: name.into(), subject, specs, inputs: Vec::new(), expect }
+        Self { name: name.into(), subject, specs, inputs: Vec::new(), expect, is_stand_in: false }
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) mod real; // functions of `f32`
 #[cfg(feature = "cube")]
 pub(crate) mod scan; // running reductions along an axis
 #[cfg(feature = "cube")]
+pub(crate) mod spans; // windows of neighbouring pixels
+#[cfg(feature = "cube")]
 pub(crate) mod strided; // copying, for elements of any size
 #[cfg(feature = "cube")]
 pub(crate) mod sums; // transforms of lines, each output a sum over its line
