@@ -45,6 +45,8 @@ catalog::operators! {
     pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum, max_pool;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
+    resample: resize, interpolate;
+    recurrent: recurrence, tangent;
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll,
         soft_margin, hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin,
         focal, dice, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
