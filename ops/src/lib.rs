@@ -31,7 +31,7 @@ catalog::operators! {
     perception: points_to_bev;
     pointwise: unary, elementary, activation, prelu, glu, finite, stop_gradient, straight_through;
     broadcast: binary, select, cast, not, combine;
-    random: draw;
+    random: draw, permutation, categorical, gumbel_softmax, dropout;
     reduce: reduction, arg, extreme, variance, norm;
     scan: cumulative, linear_scan, lag, cummax;
     segment: segments, segment_ids, segment_softmax;
