@@ -24,10 +24,12 @@
 //! ```
 
 use synfire_runtime::define::{Draft, Wire};
-use synfire_runtime::spec::{Element, Spec};
+use synfire_runtime::operator::SpecError;
+use synfire_runtime::spec::{Dimension, Element, Spec};
 
 use crate::arrange::reshape::{Extent, reshape};
 use crate::gradient::formula;
+use crate::reject::reject;
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::Torch;
 
@@ -40,15 +42,18 @@ pub const TORCH: &[Torch] = &[("prelu", |case| {
 
 /// `x` where it is above 0, else `slope * x`.
 pub fn prelu(draft: &mut Draft, x: Wire, slope: Wire) -> Wire {
-    let rank = draft.spec(x).map_or(0, Spec::rank);
-    let slopes = draft.spec(slope).map_or(1, Spec::elements);
+    let (Some(spec), Some(slopes)) = (draft.spec(x), draft.spec(slope)) else { return x };
+    let channels = spec.dimensions.get(1.min(spec.rank().saturating_sub(1)));
+    let (count, rank) = (slopes.elements(), spec.rank());
+    if count != 1 && channels != Some(&Dimension::Fixed(count)) {
+        let error = SpecError::new("slope", slopes, "one slope, or one for each channel of x");
+        return reject(draft, "prelu", ("input", &[x, slope]), error);
+    }
     let mut extents = vec![Extent::Is(1); rank.saturating_sub(1).max(1)];
-    extents[0] = Extent::Is(slopes);
-    let slope = draft.apply(reshape(&extents), &[slope]);
-    let y = formula(draft, [x, slope], |[x, slope]| x.above(0.0).choose(x, x * slope).wire);
-    // A slope that fits no channel is broadcast to something else than `x`.
-    debug_assert!(draft.spec(y).is_none_or(|y| y.rank() >= rank));
-    y
+    extents[0] = Extent::Is(count);
+    let extents = if rank == 0 { &[][..] } else { &extents[..] };
+    let slope = draft.apply(reshape(extents), &[slope]);
+    formula(draft, [x, slope], |[x, slope]| x.above(0.0).choose(x, x * slope).wire)
 }
 
 /// An image, one slope, a vector, one element, none, a bounded batch, and slopes that do not fit.
@@ -71,6 +76,7 @@ pub fn samples() -> Vec<Sample> {
         case("image", &[2, 3, 5, 7], &[3]),
         case("one slope", &[2, 3, 5], &[1]),
         case("vector", &[7], &[1]),
+        case("slopes of a vector", &[7], &[7]),
         case("one element", &[1, 1], &[1]),
         case("none", &[0, 3], &[3]),
         case("bounded", &[2, 3], &[3]).with_specs(bounded()),
@@ -79,6 +85,12 @@ pub fn samples() -> Vec<Sample> {
             "prelu",
             build,
             vec![Spec::f32([2, 3]), Spec::f32([2])],
+        ),
+        Sample::composite_rejected(
+            "more channels",
+            "prelu",
+            build,
+            vec![Spec::f32([2, 1]), Spec::f32([3])],
         ),
     ]
 }
