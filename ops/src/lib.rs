@@ -29,9 +29,9 @@ catalog::operators! {
         sort, searchsorted, masked_fill;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
-    pointwise: unary, elementary, activation;
-    broadcast: binary, select, cast;
-    random: draw;
+    pointwise: unary, elementary, activation, prelu, glu, finite, stop_gradient, straight_through;
+    broadcast: binary, select, cast, not, combine;
+    random: draw, permutation, categorical, gumbel_softmax, dropout;
     reduce: reduction, arg, extreme, variance, norm;
     scan: cumulative, linear_scan, lag, cummax;
     segment: segments, segment_ids, segment_softmax;
