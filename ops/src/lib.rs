@@ -41,7 +41,7 @@ catalog::operators! {
     attention: attend, attend_backward, attend_composite, band, rotary, rotary_tables,
         multi_head_attention;
     pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum,
-        max_pool, avg_pool, adaptive_pool;
+        max_pool, avg_pool, adaptive_pool, max_unpool, lp_pool;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll,
