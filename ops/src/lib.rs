@@ -40,9 +40,10 @@ catalog::operators! {
         conv1d, conv3d, conv_transpose1d, conv_transpose3d;
     quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear;
     attention: attend, attend_backward, attend_composite, rotary, rotary_tables,
-        multi_head_attention;
+        multi_head_attention, band;
     linalg: solve, solve_triangular, cholesky, qr, eigh, svd, inverse, log_determinant, determinant;
-    pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum, max_pool;
+    pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum, max_pool, avg_pool,
+        adaptive_pool, max_unpool, lp_pool;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
     recurrent: recurrence, tangent;
