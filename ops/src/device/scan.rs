@@ -87,7 +87,7 @@ fn scan_lines(
 ) {
     let line = if comptime!(is_alone) { ABSOLUTE_POS as u32 } else { CUBE_POS as u32 };
     if line < lines.count {
-        let unit = if comptime!(is_alone) { 0u32 } else { UNIT_POS };
+        let unit = if comptime!(is_alone) { 0u32.runtime() } else { UNIT_POS };
         let start = start_of(&lines, line);
         let from = min(unit * stretch, lines.length);
         let to = min(from + stretch, lines.length);
@@ -177,7 +177,7 @@ fn nothing(#[comptime] running: Running) -> f32 {
     match comptime!(running) {
         Running::Sum => 0.0f32.runtime(),
         // Finite, so that differences are no NaN.
-        Running::LogSumExp => f32::min_value().runtime(),
+        Running::LogSumExp => f32::min_value(),
         _ => 1.0f32.runtime(),
     }
 }

@@ -92,6 +92,11 @@ impl Grid {
         let (length, inner) = (extents[axis], extents[axis + 1..].iter().product());
         Self { length, inner, block: length }
     }
+
+    /// The same in about `count` stretches.
+    pub(crate) fn in_blocks(self, count: usize) -> Self {
+        Self { block: self.length.div_ceil(count), ..self }
+    }
 }
 
 /// Calls `body(strip)` for strips that together are `output`; nothing when it is empty.

@@ -92,7 +92,7 @@ fn by_definition(inputs: &[Tensor], axis: usize) -> Tensor {
     let (p, t) = (&inputs[0], &inputs[1]);
     Tensor::from_fn(&[p.extents[axis]], |class| {
         let mut sums = [0.0; 2];
-        Tensor::from_fn(&p.extents, |at| {
+        let _ = Tensor::from_fn(&p.extents, |at| {
             if at[axis] == class[0] {
                 sums[0] += 2.0 * p.at(at) * t.at(at);
                 sums[1] += p.at(at) + t.at(at);

@@ -140,7 +140,7 @@ fn by_definition(inputs: &[Tensor], groups: usize) -> Tensor {
     let width = x.extents[1] / groups;
     Tensor::from_fn(&x.extents, |at| {
         let (mut count, mut sum, mut squares) = (0.0, 0.0, 0.0);
-        Tensor::from_fn(&x.extents, |other| {
+        let _ = Tensor::from_fn(&x.extents, |other| {
             if other[0] == at[0] && other[1] / width == at[1] / width {
                 let value = x.at(other);
                 (count, sum, squares) = (count + 1.0, sum + value, squares + value * value);

@@ -216,8 +216,8 @@ fn finished<T: Real>(rest: T, sum: T, form: Form) -> T {
     if form == Form::Shares { rest / sum } else { rest - sum.ln() }
 }
 
-/// Both forms: plain, an inner axis, one element, `f64`, large magnitudes, none at all, bounded, and
-/// a missing axis.
+/// Both forms: plain, an inner axis, one element, `f64`, large magnitudes, none at all, bounded,
+/// and a missing axis.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let along = |axis: usize| reference(move |inputs| vec![in_logarithms(&inputs[0], axis)]);

@@ -27,8 +27,9 @@
 use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::Spec;
 
-use super::lp_normalise::length;
 use crate::broadcast::binary::{divide, multiply};
+use crate::reduce::norm::norm;
+use crate::reduce::reduction::Keep;
 use crate::sample::{Sample, Tensor, noise, reference};
 use crate::torch::{Case, Torch};
 
@@ -46,7 +47,7 @@ fn build(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
 pub fn weight_norm(draft: &mut Draft, v: Wire, g: Wire, axis: usize) -> Wire {
     let rank = draft.spec(v).map_or(0, Spec::rank);
     let axes: Vec<usize> = (0..rank).filter(|&other| other != axis).collect();
-    let length = length(draft, v, 2.0, &axes);
+    let length = norm(draft, v, &axes, Keep::Axes, 2.0);
     let slope = draft.apply(divide(), &[g, length]);
     draft.apply(multiply(), &[v, slope])
 }

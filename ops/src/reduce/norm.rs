@@ -1,13 +1,13 @@
-//! Norms: `(sum |x|^p)^(1/p)` over some axes; the largest or smallest `|x|` for an infinite `p`, and
-//! how many elements are not 0 for `p = 0`.
+//! Norms: `(sum |x|^p)^(1/p)` over some axes; the largest or smallest `|x|` for an infinite `p`,
+//! and how many elements are not 0 for `p = 0`.
 //!
 //! # Shape
 //! `x`: `f32` or `f64`, any -> `y`: as a [reduction](super::reduction) of the axes; those of an
 //! infinite `p` are not empty.
 //!
 //! # Gradient
-//! By its parts: `dx = sign(x) * (|x| / y)^(p - 1) * dy`, and 0 where `y` or, for `p < 1`, `x` is 0,
-//! as PyTorch's. The largest and smallest share it among equal magnitudes.
+//! By its parts: `dx = sign(x) * (|x| / y)^(p - 1) * dy`, and 0 where `y` or, for `p < 1`, `x` is
+//! 0, as PyTorch's. The largest and smallest share it among equal magnitudes.
 //!
 //! # Numerics
 //! As PyTorch's `vector_norm`. Squares of large elements overflow in their type.
@@ -86,16 +86,17 @@ pub fn norm(draft: &mut Draft, x: Wire, axes: &[usize], keep: Keep, p: f64) -> W
             return draft.apply(sum(axes, keep), &[sizes]);
         }
         let power = |p: f64| move |draft: &mut Draft, x| draft.apply(pow_scalar(p), &[x]);
+        // Infinite slopes at 0 do not count.
         let powers = match p {
-            // Infinite slopes at 0 do not count.
-            0.0..1.0 => at_other_than_zero(draft, sizes, power(p)),
+            ..0.0 => at_other_than_zero(draft, sizes, f64::INFINITY, power(p)),
+            0.0..1.0 => at_other_than_zero(draft, sizes, 0.0, power(p)),
             _ => draft.apply(pow_scalar(p), &[sizes]),
         };
         let total = draft.apply(sum(axes, keep), &[powers]);
         if p < 0.0 {
             return draft.apply(pow_scalar(1.0 / p), &[total]);
         }
-        at_other_than_zero(draft, total, power(1.0 / p))
+        at_other_than_zero(draft, total, 0.0, power(1.0 / p))
     })
 }
 

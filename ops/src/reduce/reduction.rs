@@ -5,8 +5,8 @@
 //! axis named twice counts once; no axis at all leaves each element a reduction of its own.
 //!
 //! `sum` and `prod` give `f32` and `f64` for their like and `i64` for integers and `bool`, so the
-//! sum of a `bool` counts; `mean` and `logsumexp` take floats; `max` and `min` floats and integers; `any` and
-//! `all` `bool`.
+//! sum of a `bool` counts; `mean` and `logsumexp` take floats; `max` and `min` floats and integers;
+//! `any` and `all` `bool`.
 //!
 //! # Gradient
 //! `sum`: `dx = dy`, repeated along the axes; `mean`: the same divided by their extent; `max` and
@@ -16,10 +16,11 @@
 //!
 //! # Numerics
 //! Over no elements, `sum` is 0, `prod` 1, `mean` NaN, `logsumexp` `-inf`, `any` false and `all`
-//! true; `max` and `min` are rejected, or fail the firing where a bounded axis is empty. A NaN makes `max` and `min` NaN,
-//! as in PyTorch. Floats are summed and multiplied in `f64`, in an order that depends on the
-//! extents only: eight sums take turns, in blocks of 1024. A sum of `f32` is rounded to `f32` once.
-//! Sums and products of integers wrap in `i64`. `logsumexp` subtracts the largest element so far.
+//! true; `max` and `min` are rejected, or fail the firing where a bounded axis is empty. A NaN
+//! makes `max` and `min` NaN, as in PyTorch. Floats are summed and multiplied in `f64`, in an order
+//! that depends on the extents only: eight sums take turns, in blocks of 1024. A sum of `f32` is
+//! rounded to `f32` once. Sums and products of integers wrap in `i64`. `logsumexp` subtracts the
+//! largest element so far.
 //!
 //! # Example
 //! ```
@@ -91,9 +92,13 @@ rows! {
     /// The largest element over `axes`.
     max: largest EXACT Rejected Some(slopes::extreme), |x| descending(x).next().unwrap_or(f64::NAN);
     /// The smallest element over `axes`.
-    min: smallest EXACT Rejected Some(slopes::extreme), |x| descending(x).last().unwrap_or(f64::NAN);
+    min: smallest EXACT Rejected Some(slopes::extreme), |x| {
+        descending(x).last().unwrap_or(f64::NAN)
+    };
     /// The product over `axes`.
-    prod: product SUM Identity Some(slopes::product), |x| descending(x).fold(1.0, |product, x| product * x);
+    prod: product SUM Identity Some(slopes::product), |x| {
+        descending(x).fold(1.0, |product, x| product * x)
+    };
     /// `log sum e^x` over `axes`.
     logsumexp: logsumexp SUM Identity Some(slopes::logsumexp), |x| {
         let top = descending(x).next().unwrap_or(f64::NEG_INFINITY);

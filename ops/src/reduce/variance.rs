@@ -10,8 +10,8 @@
 //!
 //! # Numerics
 //! In two passes, so equal elements give 0 whatever their size. The correction is 1 for the
-//! variance of a sample, 0 for that of all there is. Where `n` does not exceed it, the result is NaN
-//! or infinite, as PyTorch's `var` and `std`.
+//! variance of a sample, 0 for that of all there is. Where `n` does not exceed it, the result is
+//! NaN or infinite, as PyTorch's `var` and `std`.
 //!
 //! # Example
 //! ```
@@ -93,21 +93,23 @@ pub fn deviation(draft: &mut Draft, x: Wire, axes: &[usize], keep: Keep, correct
 
 /// The square root of what is not negative, with the gradient 0 at 0.
 pub(super) fn root(draft: &mut Draft, x: Wire) -> Wire {
-    at_other_than_zero(draft, x, |draft, x| draft.apply(sqrt(), &[x]))
+    at_other_than_zero(draft, x, 0.0, |draft, x| draft.apply(sqrt(), &[x]))
 }
 
-/// `function` of what is not negative; at 0 it is 0 with the gradient 0.
+/// `function` of what is not negative; at 0 it is `at_zero` with the gradient 0.
 pub(super) fn at_other_than_zero(
     draft: &mut Draft,
     x: Wire,
+    at_zero: f64,
     function: impl FnOnce(&mut Draft, Wire) -> Wire,
 ) -> Wire {
-    let [zeros, ones] = [0.0, 1.0].map(|value| draft.apply(fill(value), &[x]));
+    let [zeros, ones, others] =
+        [0.0, 1.0, at_zero].map(|value| draft.apply(fill(value), &[x]));
     // Not of NaN, which stays itself.
     let is_zero = draft.apply(equal(), &[x, zeros]);
     let safe = draft.apply(where_(), &[is_zero, ones, x]);
     let y = function(draft, safe);
-    draft.apply(where_(), &[is_zero, zeros, y])
+    draft.apply(where_(), &[is_zero, others, y])
 }
 
 /// Axes, corrections, equal and large elements, one, none, `f64`, bounded, and a missing axis.

@@ -178,7 +178,8 @@ impl Operator for Cumulative {
 pub fn samples() -> Vec<Sample> {
     let every = EXAMPLES.iter().flat_map(Example::samples);
     let ints = Value::new(&[2, 3], &[1_i32, -2, 3, i32::MAX, 1, 0]);
-    let ints_sum = Tensor::new(&[2, 3], vec![1.0, -1.0, 2.0, 2_147_483_647.0, 2_147_483_648.0, 2_147_483_648.0]);
+    let top = f64::from(i32::MAX);
+    let ints_sum = Tensor::new(&[2, 3], vec![1.0, -1.0, 2.0, top, top + 1.0, top + 1.0]);
     let truths = Value::from_bytes(Element::Bool, &[4], vec![1, 0, 1, 1]);
     let zeros = Value::new(&[5], &[2.0, 0.0, 3.0, 0.0, 5.0]);
     let huge = Value::new(&[4], &[f32::NEG_INFINITY, 1000.0, 1000.0, f32::INFINITY]);

@@ -166,8 +166,9 @@ pub(super) fn fits(
     let differs = |other: &usize| *other != axis && found[*other] != extents[*other];
     let Some(other) = (0..extents.len()).find(differs) else { return Ok(()) };
     let (found, wanted) = (found[other], extents[other]);
-    let cause = format!("{operator}: port {port}, dimension {other}: found {found}; wanted {wanted}");
-    Err(FireError::failed(cause))
+    Err(FireError::failed(format!(
+        "{operator}: port {port}, dimension {other}: found {found}; wanted {wanted}"
+    )))
 }
 
 fn on_lines<T: Pod + Send + Sync>(

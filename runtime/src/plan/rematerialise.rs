@@ -165,7 +165,11 @@ impl Search<'_> {
                 let is_alive = lives.max().is_some_and(|(_, place)| place >= late);
                 let constant = self.graph.is_constant(edge);
                 let known = chain.contains(&edge.source);
-                if !constant && !known && !is_alive && edge.delay() == 0 && self.may_repeat(edge.source)
+                if !constant
+                    && !known
+                    && !is_alive
+                    && edge.delay() == 0
+                    && self.may_repeat(edge.source)
                 {
                     chain.push(edge.source);
                 }
@@ -190,7 +194,8 @@ impl Placed {
             });
         if !inside || !known(what.before) || count == 0 {
             let fault = Fault::new(Stage::Plan, Code::Format, "");
-            let fault = fault.found("twins of nodes that do not exist").wanted("nodes of the graph");
+            let fault =
+                fault.found("twins of nodes that do not exist").wanted("nodes of the graph");
             return Err(fault.into());
         }
         let moved = |node: usize| if node < before { node } else { node + count };

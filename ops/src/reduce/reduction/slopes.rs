@@ -35,7 +35,8 @@ fn divided(
 ) -> Wire {
     let spec = crate::gradient::spec(draft, x);
     match count(&spec, axes) {
-        Some(count) => draft.apply(scale(1.0 / count as f64), &[wire]),
+        // A part of nothing goes nowhere.
+        Some(count) => draft.apply(scale(1.0 / count.max(1) as f64), &[wire]),
         None => {
             let ones = draft.apply(fill(1.0), &[x]);
             let count = draft.apply(super::sum(axes, Keep::Axes), &[ones]);

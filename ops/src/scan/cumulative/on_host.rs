@@ -7,8 +7,8 @@ use synfire_runtime::crew::Crew;
 use synfire_runtime::spec::Scalar;
 
 use super::{
-    Backward, Course, Cumulative, Element, Firing, FireError, Gradient, Kernel, Spec, Wire, Workspace,
-    slopes,
+    Backward, Course, Cumulative, Element, FireError, Firing, Gradient, Kernel, Spec, Wire,
+    Workspace, slopes,
 };
 use crate::host::number::Number;
 use crate::host::scan::{Place, Scan, scan, workspace};

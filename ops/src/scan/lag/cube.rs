@@ -47,7 +47,7 @@ fn lag(
     let output = ABSOLUTE_POS as u32;
     if output < count {
         let place = output / inner % length;
-        let edge = if comptime!(is_reversed) { length - 1 } else { 0u32 };
+        let edge = if comptime!(is_reversed) { length - 1 } else { 0u32.runtime() };
         if place != edge {
             let source = if comptime!(is_reversed) { output + inner } else { output - inner };
             y[output as usize] = x[source as usize];

@@ -1,0 +1,4 @@
+//! names
+use crate::torch::Torch;
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[];
