@@ -40,7 +40,7 @@ catalog::operators! {
         conv1d, conv3d, conv_transpose1d, conv_transpose3d;
     quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear;
     attention: attend, attend_backward, attend_composite, rotary, rotary_tables,
-        multi_head_attention, band;
+        multi_head_attention;
     linalg: solve, solve_triangular, cholesky, qr, eigh, svd, inverse, log_determinant, determinant;
     pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum, max_pool, avg_pool,
         adaptive_pool, max_unpool, lp_pool;
