@@ -3,6 +3,7 @@
 
 mod bytes; // arenas, registers, accelerators
 mod files; // written, read, damaged
+mod rematerialise; // values computed again
 
 use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::fault::{Code, Fault, Faults};

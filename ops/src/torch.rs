@@ -116,6 +116,17 @@ impl<'a> Case<'a> {
         given.or(names.first()).copied().unwrap_or_default()
     }
 
+    /// The input that has one of these names, else the first of this element type.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn operand_of(&self, element: Element, names: &[&str]) -> Result<Wire, String> {
+        let is = |wire: &Wire| self.spec_of(*wire).is_ok_and(|spec| spec.element == element);
+        let named = self.either(names).filter(is);
+        let found = named.or_else(|| self.inputs.values().copied().find(is));
+        found.ok_or_else(|| format!("no input of {element}, such as `{}`", names.join("` or `")))
+    }
+
     /// The names of the inputs.
     pub fn input_names(&self) -> impl Iterator<Item = &str> {
         self.inputs.keys().map(String::as_str)
@@ -235,10 +246,14 @@ impl<'a> Case<'a> {
             }
             Some(other) => return Err(format!("`{name}` is {other:?}, wanted numbers")),
         };
-        let value = Value::new(&[numbers.len()], &numbers);
-        let spec = Spec::new(Element::F32, [numbers.len()]);
+        Ok(Some(self.constant(name, Value::new(&[numbers.len()], &numbers))))
+    }
+
+    /// A value as a stream of its own, since no operator may have constants only.
+    pub fn constant(&mut self, name: &str, value: Value) -> Wire {
+        let wire = self.draft.feed(name, value.spec());
         self.fed.insert(name.to_owned(), value);
-        Ok(Some(self.draft.feed(name, spec)))
+        wire
     }
 }
 

@@ -15,10 +15,22 @@ use crate::gradient::spec;
 use crate::host::window::{Padding, Window};
 use crate::reduce::reduction::{Keep, sum};
 use crate::require;
-use crate::sample::{Tensor, noise, tensor};
+use crate::sample::{Tensor, noise};
 
 mod on_host; // the kernel of both convolutions
 pub(crate) use on_host::OnHost;
+
+mod framing; // frames along one axis
+pub(crate) use framing::{Framing, Walk, framing_setters};
+
+pub(crate) mod sliding; // convolutions over one and three axes
+pub use sliding::Sliding;
+
+mod spans; // the pixels under each window
+pub(crate) use spans::Spans;
+
+pub(crate) mod pooling; // pools over one and three axes
+pub use pooling::Pooling;
 
 mod pool; // what pools have in common
 pub use pool::Rounding;
@@ -75,6 +87,11 @@ impl Motion {
         dilation: [1; 2],
         padding: Padding { top: 0, bottom: 0, left: 0, right: 0 },
     };
+
+    /// The padding below and after the image.
+    pub(crate) fn after(&self) -> [usize; 2] {
+        [self.padding.bottom, self.padding.right]
+    }
 
     /// The window of a kernel that moves so.
     pub(crate) fn window(&self, kernel: [usize; 2]) -> Window {
@@ -297,7 +314,7 @@ pub(crate) fn axes(inputs: &[Spec], weight: &str) -> Axes {
 
 /// Noise in `f64`.
 pub(crate) fn wide(key: u64, extents: &[usize]) -> Value {
-    Value::new(extents, &tensor(&noise(key, extents)).data)
+    crate::sample::wide(&noise(key, extents))
 }
 
 /// The batch, if there is one, and the channels, rows and columns of an image of a sample.

@@ -112,6 +112,11 @@ impl Placed {
         &self.copies
     }
 
+    /// The same devices and copies for a graph with more nodes.
+    pub(crate) fn with_graph(&self, graph: Graph, device_of: Vec<Option<usize>>) -> Self {
+        Self { graph, devices: self.devices.clone(), device_of, copies: self.copies.clone() }
+    }
+
     /// The placed graph, copies included.
     #[must_use]
     pub fn graph(&self) -> &Graph {

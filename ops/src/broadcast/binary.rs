@@ -35,110 +35,75 @@
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
-use synfire_runtime::operator::Operator;
 use synfire_runtime::spec::{Dimension, Element, Spec};
 use synfire_runtime::value::Value;
 
-use crate::host::number::Number;
+use crate::gradient::Term;
+use crate::host::number::{Number, Rounded};
+use crate::pointwise::elementary::trunc;
+use crate::pointwise::unary::{floor, log, sigmoid, sign};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 
 #[cfg(feature = "cube")]
 mod cube; // the formulas on accelerators
 mod family; // the operator behind all rows
+mod names; // what PyTorch calls them
+mod table; // how rows are written
 pub use family::Binary;
+pub use names::TORCH;
 use family::{Kind, Part, Row, judge, update};
-
-/// The loop for one element type: `update` or `judge` with the formula.
-macro_rules! part {
-    ($loop:ident, $scalar:ty, $a:ident, $b:ident, $formula:expr) => {{
-        let part: Part = |walk, offset, y, a, b| {
-            $loop((walk, offset), y, (a, b), |$a: $scalar, $b: $scalar| $formula);
-        };
-        Some(part)
-    }};
-}
-
-/// The loops of a row by the element types that it takes.
-macro_rules! parts {
-    (floats, $element:ident, $($row:tt)+) => {
-        match $element {
-            Element::F32 => part!(update, f32, $($row)+),
-            Element::F64 => part!(update, f64, $($row)+),
-            _ => None,
-        }
-    };
-    (numbers, $element:ident, $($row:tt)+) => {
-        match $element {
-            Element::I32 => part!(update, i32, $($row)+),
-            Element::I64 => part!(update, i64, $($row)+),
-            Element::U8 => part!(update, u8, $($row)+),
-            _ => parts!(floats, $element, $($row)+),
-        }
-    };
-    (ordered, $element:ident, $($row:tt)+) => {
-        match $element {
-            Element::F32 => part!(judge, f32, $($row)+),
-            Element::F64 => part!(judge, f64, $($row)+),
-            Element::I32 => part!(judge, i32, $($row)+),
-            Element::I64 => part!(judge, i64, $($row)+),
-            Element::U8 | Element::Bool => part!(judge, u8, $($row)+),
-            _ => None,
-        }
-    };
-    (truths, $element:ident, $($row:tt)+) => {
-        match $element {
-            Element::Bool => part!(update, u8, $($row)+),
-            _ => None,
-        }
-    };
-}
-
-/// A row is `name Kind elements: |a, b| formula, |a, b| expectation`; the expectation is in `f64`.
-macro_rules! rows {
-    ($($(#[$doc:meta])*
-    $name:ident $kind:ident $elements:ident:
-        |$a:ident, $b:ident| $formula:expr, |$c:ident, $d:ident| $expected:expr;)+) => {
-        $($(#[$doc])*
-        #[must_use]
-        pub fn $name() -> Binary {
-            const ROW: &Row = &Row {
-                name: stringify!($name),
-                kind: Kind::$kind,
-                part: |element| parts!($elements, element, $a, $b, $formula),
-            };
-            Binary::new(ROW)
-        })+
-
-        /// Every row, an element type that it takes, and its expectation.
-        const EXAMPLES: &[Example] = &[$(Example {
-            operator: $name,
-            element: element_of(stringify!($elements)),
-            expected: |$c, $d| f64::from($expected),
-        },)+];
-    };
-}
+use table::{Example, element_of, part, parts, rows};
 
 rows! {
     /// `a + b`.
-    add Arithmetic numbers: |a, b| a.plus(b), |a, b| b - (0.0 - a);
+    add Arithmetic numbers: |a, b| a.plus(b), |a, b| b - (0.0 - a),
+        |_a, _b, _y, dy| (dy, dy);
     /// `a - b`.
-    subtract Arithmetic numbers: |a, b| a.minus(b), |a, b| -b + a;
+    subtract Arithmetic numbers: |a, b| a.minus(b), |a, b| -b + a,
+        |_a, _b, _y, dy| (dy, -dy);
     /// `a * b`.
-    multiply Arithmetic numbers: |a, b| a.times(b), |a, b| a.mul_add(b, 0.0);
+    multiply Arithmetic numbers: |a, b| a.times(b), |a, b| a.mul_add(b, 0.0),
+        |a, b, _y, dy| (dy * b, dy * a);
     /// `a / b`.
-    divide Arithmetic floats: |a, b| a / b, |a, b| a * b.powi(-1);
+    divide Arithmetic floats: |a, b| a / b, |a, b| a * b.powi(-1),
+        |_a, b, y, dy| (dy / b, -(dy * y / b));
     /// `a - floor(a / b) * b`: the rest has the sign of `b`.
-    remainder Division numbers: |a, b| a.modulo(b), |a, b| a - (a / b).floor() * b;
+    remainder Division numbers: |a, b| a.modulo(b), |a, b| a - (a / b).floor() * b,
+        |a, b, _y, dy| (dy, -(dy * (a / b).to(floor())));
     /// The smaller one; NaN where one is.
     minimum Arithmetic numbers: |a, b| if a < b || a.is_nan() { a } else { b },
-        |a, b| 0.5 * (a + b - (a - b).abs());
+        |a, b| 0.5 * (a + b - (a - b).abs()),
+        |a, b, _y, dy| (dy * share(b, a), dy * share(a, b));
     /// The larger one; NaN where one is.
     maximum Arithmetic numbers: |a, b| if a > b || a.is_nan() { a } else { b },
-        |a, b| 0.5 * (a + b + (a - b).abs());
+        |a, b| 0.5 * (a + b + (a - b).abs()),
+        |a, b, _y, dy| (dy * share(a, b), dy * share(b, a));
     /// `a` to the power `b`; NaN for a negative `a` and a `b` that is no whole number.
-    power Arithmetic floats: |a, b| a.powf(b), |a, b| (b * a.ln()).exp();
+    power Arithmetic floats: |a, b| a.powf(b), |a, b| (b * a.ln()).exp(),
+        |a, b, y, dy| (
+            b.with(equal(), &[b.zeros()]).choose(dy.zeros(), dy * b * a.with(power(), &[b - 1.0])),
+            a.with(equal(), &[a.zeros()])
+                .with(logical_and(), &[b.with(greater_equal(), &[b.zeros()])])
+                .choose(dy.zeros(), dy * y * a.to(log()))
+        );
     /// The angle of the point `(b, a)` in radians, from -pi to pi.
-    atan2 Arithmetic floats: |a, b| a.atan2(b), |a, b| 2.0 * (a / (a.hypot(b) + b)).atan();
+    atan2 Arithmetic floats: |a, b| a.atan2(b), |a, b| 2.0 * (a / (a.hypot(b) + b)).atan(),
+        |a, b, _y, dy| (dy * b / (a.squared() + b.squared()), -(dy * a / (a.squared() + b.squared())));
+    /// `a - trunc(a / b) * b`: the rest has the sign of `a`.
+    fmod Division numbers: |a, b| a.rest(b), |a, b| a - (a / b).trunc() * b,
+        |a, b, _y, dy| (dy, -(dy * (a / b).to(trunc())));
+    /// The largest whole number that is not above `a / b`.
+    floor_divide Division numbers: |a, b| a.quotient(b), |a, b| (a / b).floor(),
+        |_a, _b, _y, dy| (dy.zeros(), dy.zeros());
+    /// `sqrt(a^2 + b^2)`, without overflow on the way.
+    hypot Arithmetic floats: |a, b| a.hypot(b), |a, b| (a * a + b * b).sqrt(),
+        |a, b, y, dy| (dy * a / y, dy * b / y);
+    /// `log(e^a + e^b)`, without overflow on the way.
+    logaddexp Arithmetic floats: |a, b| {
+        let high = if a > b || a.is_nan() { a } else { b };
+        if a == b && a.is_infinite() { a } else { high + (-(a - b).abs()).exp().ln_1p() }
+    }, |a, b| (a.exp() + b.exp()).ln(),
+        |a, b, _y, dy| (dy * (a - b).to(sigmoid()), dy * (b - a).to(sigmoid()));
     /// Whether `a = b`.
     equal Comparison ordered: |a, b| a == b, |a, b| (a - b).abs() <= 0.0;
     /// Whether `a` differs from `b`.
@@ -159,88 +124,9 @@ rows! {
     logical_xor Logic truths: |a, b| a ^ b, |a, b| (a - b).abs();
 }
 
-/// A row for the samples.
-struct Example {
-    operator: fn() -> Binary,
-    element: Element,
-    expected: fn(f64, f64) -> f64,
-}
-
-/// The element type of a row's plain samples.
-const fn element_of(elements: &str) -> Element {
-    if elements.as_bytes()[0] == b't' { Element::Bool } else { Element::F32 }
-}
-
-impl Example {
-    fn sample(&self, name: &str, a: Value, b: Value) -> Sample {
-        let (expected, is_byte) = (self.expected, a.element == Element::U8);
-        let expect = reference(move |inputs| {
-            let y = Tensor::from_fn(&output_extents(&inputs[0], &inputs[1]), |index| {
-                let y = expected(repeated(&inputs[0], index), repeated(&inputs[1], index));
-                if is_byte { y.rem_euclid(256.0) } else { y }
-            });
-            vec![y]
-        });
-        Sample::new(name, (self.operator)(), vec![a, b], expect)
-    }
-
-    /// Shapes that take every path of the walk, then every element type.
-    fn samples(&self) -> Vec<Sample> {
-        let shapes: [(&str, &[usize], &[usize]); 9] = [
-            ("equal shapes", &[5, 37], &[5, 37]),
-            ("scalar", &[3, 7], &[]),
-            ("row", &[3, 7], &[7]),
-            ("channel", &[2, 3, 5, 7], &[3, 1, 1]),
-            ("smaller a", &[1, 3], &[2, 11, 1]),
-            ("eight dimensions", &[2, 1, 2, 1, 2, 1, 2, 3], &[3, 1, 2, 2, 3, 1, 3]),
-            ("one element", &[], &[1]),
-            ("empty", &[0, 3], &[3]),
-            ("many", &[2, 16_411], &[2, 1]),
-        ];
-        let mut samples: Vec<Sample> = shapes
-            .into_iter()
-            .map(|(name, a, b)| self.sample(name, of(self.element, 1, a), of(self.element, 2, b)))
-            .collect();
-        let elements = [Element::F64, Element::I32, Element::I64, Element::U8, Element::Bool];
-        let known = elements.into_iter().filter(|&element| {
-            (self.operator)().shape(&[Spec::new(element, [1]), Spec::new(element, [1])]).is_ok()
-        });
-        samples.extend(known.map(|element| {
-            let name = format!("of {element}");
-            self.sample(&name, of(element, 3, &[4, 13]), of(element, 4, &[13]))
-        }));
-        samples
-    }
-}
-
-/// Noise of an element type: a few whole numbers where it is none of floats, 0 only as false.
-fn of(element: Element, key: u64, extents: &[usize]) -> Value {
-    let noise = noise(key, extents);
-    let values = noise.elements::<f32>();
-    let whole = values.iter().map(|x| if *x < 0.0 { x * 3.0 - 1.0 } else { x * 3.0 + 1.0 } as i8);
-    match element {
-        Element::F32 => noise,
-        Element::F64 => Value::new(extents, &values.into_iter().map(f64::from).collect::<Vec<_>>()),
-        Element::I32 => Value::new(extents, &whole.map(i32::from).collect::<Vec<_>>()),
-        Element::I64 => Value::new(extents, &whole.map(i64::from).collect::<Vec<_>>()),
-        Element::U8 => Value::new(extents, &whole.map(|n| n.unsigned_abs()).collect::<Vec<_>>()),
-        _ => Value::from_bytes(element, extents, whole.map(|n| u8::from(n > 0)).collect()),
-    }
-}
-
-/// The extents of two tensors that are broadcast to each other.
-fn output_extents(a: &Tensor, b: &Tensor) -> Vec<usize> {
-    let rank = a.extents.len().max(b.extents.len());
-    let extent = |x: &Tensor, back: usize| x.extents.iter().rev().nth(back).copied().unwrap_or(1);
-    let pair = |back| if extent(a, back) == 1 { extent(b, back) } else { extent(a, back) };
-    (0..rank).rev().map(pair).collect()
-}
-
-/// The element of a tensor that belongs to an index of the output.
-fn repeated(x: &Tensor, index: &[usize]) -> f64 {
-    let own = &index[index.len() - x.extents.len()..];
-    let own: Vec<usize> = own.iter().zip(&x.extents).map(|(&i, &n)| i.min(n - 1)).collect();
-    x.at(&own)
+/// The share of `a` in the gradient of the larger of `a` and `b`: 1, 0, or half where they are equal.
+fn share<'a>(a: Term<'a>, b: Term<'a>) -> Term<'a> {
+    (a - b).to(sign()) * 0.5 + 0.5
 }
 
 /// For each row every path and element type; NaN, wrapping, bounded ports, and what does not match.

@@ -27,7 +27,8 @@ use half::{bf16, f16};
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Scalar, Spec};
 use synfire_runtime::value::Value;
@@ -38,6 +39,8 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
+mod names; // what PyTorch calls it
+pub use names::TORCH;
 
 /// The same numbers as elements of another type.
 #[must_use]
@@ -62,6 +65,15 @@ impl Operator for Cast {
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs))
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let from = backward.input_spec(0).element;
+        let dx = (from.is_float() && self.element.is_float()).then(|| {
+            let dy = backward.upstream(0);
+            backward.apply(cast(from), &[dy])
+        });
+        Gradient::Of(vec![dx])
     }
 
     fn kernel(

@@ -28,16 +28,23 @@ use bytemuck::{Pod, cast_slice, cast_slice_mut};
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{
-    Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::device::on_device;
+use crate::gradient::{formula, sum_to};
 use crate::host::broadcast::{Operand, Walk, actual, axes, common};
 use crate::host::erased::parts;
 use crate::host::strided::by_size;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
+
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
+mod names; // what PyTorch calls it
+pub use names::TORCH;
 
 /// `a` where `condition` holds, else `b`.
 #[must_use]
@@ -75,6 +82,24 @@ impl Operator for Where {
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         Metadata::streaming(inputs, outputs, axes(inputs, outputs))
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let operands = [0, 1, 2].map(|port| backward.input(port));
+        if !backward.input_spec(1).element.is_float() {
+            return Gradient::Of(vec![None; 3]);
+        }
+        let wires = [operands[0], backward.upstream(0)];
+        let mut by = |port: usize| {
+            backward.wants(port).then(|| {
+                let dx = formula(backward, wires, |[condition, dy]| match port {
+                    1 => condition.choose(dy, dy.zeros()).wire,
+                    _ => condition.choose(dy.zeros(), dy).wire,
+                });
+                sum_to(backward, dx, operands[port])
+            })
+        };
+        Gradient::Of(vec![None, by(1), by(2)])
     }
 
     fn kernel(
@@ -139,89 +164,6 @@ fn on_host<T: Pod>(
             Operand::Each(condition) => b.copy_where_not(condition, y),
         }
     });
-}
-
-#[cfg(feature = "cube")]
-mod cube {
-    use cubecl::prelude::*;
-
-    use super::{FireError, Spec, Walk, actual};
-    use crate::device::kernel::{Call, CubeKernel, size, sizes};
-    use crate::device::words::{load, offset_of, per_word, words_of};
-
-    pub(super) struct OnCube {
-        pub(super) inputs: Vec<Spec>,
-        pub(super) output: Spec,
-    }
-
-    impl CubeKernel for OnCube {
-        const IN_PLACE: Option<(usize, usize)> = Some((1, 0));
-
-        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
-            let [condition, a, b] = [call.input(0), call.input(1), call.input(2)];
-            let names = ["condition", "a", "b"];
-            let port = |k: usize| (names[k], &self.inputs[k], call.input(k).extents());
-            let extents = actual(&self.output.dimensions, &[0, 1, 2].map(port))?;
-            let y = call.set_extents(0, &extents);
-            let walk = Walk::new(&[&condition.extents(), &a.extents(), &b.extents()], &extents);
-            let (per_word, words) = (per_word(y.element()), words_of(y.element()));
-            // The words of one element are an innermost axis, along which the condition stays.
-            let extents = [walk.extents(), &[words]].concat();
-            let strides = |k: usize, words: usize, last: usize| {
-                let strides = walk.strides().iter().map(|strides| strides[k] * words);
-                sizes(&strides.chain([last]).collect::<Vec<_>>())
-            };
-            let count = y.elements() * words;
-            call.each(count.div_ceil(per_word as usize), |client, cubes, units| {
-                where_::launch::<R>(
-                    client,
-                    cubes,
-                    units,
-                    condition.array(),
-                    a.array(),
-                    b.array(),
-                    y.array(),
-                    size(count),
-                    sizes(&extents),
-                    strides(0, 1, 0),
-                    strides(1, words, 1),
-                    strides(2, words, 1),
-                    per_word,
-                );
-            })
-        }
-    }
-
-    #[cube(launch)]
-    fn where_(
-        condition: &Array<u32>,
-        a: &Array<u32>,
-        b: &Array<u32>,
-        y: &mut Array<u32>,
-        count: u32,
-        extents: Sequence<u32>,
-        to_condition: Sequence<u32>,
-        to_a: Sequence<u32>,
-        to_b: Sequence<u32>,
-        #[comptime] per_word: u32,
-    ) {
-        let word = ABSOLUTE_POS as u32;
-        if word * per_word < count {
-            let mut bits = 0u32;
-            #[unroll]
-            for k in 0..per_word {
-                let element = word * per_word + k;
-                if element < count {
-                    let left = load(a, offset_of(element, 0u32, &extents, &to_a), per_word);
-                    let right = load(b, offset_of(element, 0u32, &extents, &to_b), per_word);
-                    let holds =
-                        load(condition, offset_of(element, 0u32, &extents, &to_condition), 4u32);
-                    bits |= select(holds != 0u32, left, right) << comptime!(k * (32 / per_word));
-                }
-            }
-            y[word as usize] = bits;
-        }
-    }
 }
 
 /// Shapes that take every path, each element size, a NaN not chosen, bounded ports, mismatches.

@@ -49,7 +49,20 @@ use crate::device::convolution;
 use crate::device::on_device;
 use crate::host::window::ConvShape;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
-use crate::window::{self, Image, Motion, OnHost};
+use crate::torch::Torch;
+use crate::window::{self, Image, Motion, OnHost, Sliding, sliding};
+
+/// PyTorch's names; its padding modes pad first.
+pub const TORCH: &[Torch] = &[("conv2d", |case| {
+    let ([x, weight], bias, sliding) = sliding::case::convolution::<2>(case)?;
+    let (x, Sliding { stride, dilation, before, after, groups, .. }) = sliding.padded(case, x);
+    let operator = conv2d().stride(stride).dilation(dilation).groups(groups);
+    let operator = operator.padding([before[0], after[0], before[1], after[1]]);
+    Ok(vec![match bias {
+        Some(bias) => case.apply(operator.bias(), &[x, weight, bias]),
+        None => case.apply(operator, &[x, weight]),
+    }])
+})];
 
 /// A convolution with stride 1, without padding, dilation, groups and bias.
 #[must_use]

@@ -39,11 +39,15 @@ pub(crate) mod lines; // kernels with one cube for each line along an axis
 #[cfg(feature = "cube")]
 pub(crate) mod lookup; // elements at the places that an index names
 #[cfg(feature = "cube")]
+pub(crate) mod philox; // random words
+#[cfg(feature = "cube")]
 pub(crate) mod queue; // one stream of commands of one device
 #[cfg(feature = "cube")]
 pub(crate) mod real; // functions of `f32`
 #[cfg(feature = "cube")]
 pub(crate) mod scan; // running reductions along an axis
+#[cfg(feature = "cube")]
+pub(crate) mod spans; // windows of neighbouring pixels
 #[cfg(feature = "cube")]
 pub(crate) mod strided; // copying, for elements of any size
 #[cfg(feature = "cube")]

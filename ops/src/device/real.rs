@@ -1,6 +1,6 @@
 //! Functions of `f32` that devices lack or compute too roughly for the contracts.
 
-use std::f32::consts::LOG2_E;
+use std::f32::consts::{FRAC_PI_2, LN_2, LOG2_E};
 
 use cubecl::prelude::*;
 
@@ -17,6 +17,47 @@ pub(crate) fn exp(x: f32) -> f32 {
     // In two steps, for results below the normal numbers.
     let half = (n * 0.5).floor();
     r.exp() * two_to(half) * two_to(n - half)
+}
+
+/// `2^x`, by the whole part and the rest of `x`.
+#[cube]
+pub(crate) fn exp2(x: f32) -> f32 {
+    let whole = clamp((x + 0.5).floor(), -200.0, 200.0);
+    let rest = ((x - whole) * LN_2).exp();
+    // In two steps, for results below the normal numbers.
+    let half = (whole * 0.5).floor();
+    rest * two_to(half) * two_to(whole - half)
+}
+
+/// The hyperbolic sine; by its series near 0, where exponentials cancel.
+#[cube]
+pub(crate) fn sinh(x: f32) -> f32 {
+    let square = x * x;
+    let near = x * (1.0 + square * (1.0 / 6.0 + square * (1.0 / 120.0 + square / 5040.0)));
+    let half = exp(x.abs() - LN_2);
+    copysign(select(x.abs() < 0.5, near.abs(), half - 0.25 / half), x)
+}
+
+/// The angle whose sine is `x`, by that of the nearer end of the quarter circle.
+#[cube]
+pub(crate) fn asin(x: f32) -> f32 {
+    let far = x.abs();
+    let rest = ((1.0 - far) * (1.0 + far)).sqrt();
+    let angle = select(far < 0.7, (far / rest).atan(), FRAC_PI_2 - (rest / far).atan());
+    copysign(select(far > 1.0, f32::NAN, angle), x)
+}
+
+/// The angle whose cosine is `x`.
+#[cube]
+pub(crate) fn acos(x: f32) -> f32 {
+    FRAC_PI_2 - asin(x)
+}
+
+/// The magnitude of `x` with the sign of `sign`.
+#[cube]
+pub(crate) fn copysign(x: f32, sign: f32) -> f32 {
+    let magnitude = u32::reinterpret(x) & 0x7fff_ffff;
+    f32::reinterpret(magnitude | (u32::reinterpret(sign) & 0x8000_0000))
 }
 
 /// `2^n` for a whole `n` from -126 to 127.
@@ -56,6 +97,42 @@ pub(crate) fn remainder(x: f32, divisor: f32) -> f32 {
     let rest = select(x.abs() < divisor.abs(), x, rest);
     let other_side = rest != 0.0 && (rest < 0.0) != (divisor < 0.0);
     select(other_side, rest + divisor, rest)
+}
+
+/// `x - trunc(x / divisor) * divisor`: the rest has the sign of `x`.
+#[cube]
+pub(crate) fn rest(x: f32, divisor: f32) -> f32 {
+    let rest = x - (x / divisor).trunc() * divisor;
+    select(x.abs() < divisor.abs(), x, rest)
+}
+
+/// `floor(x / divisor)`, as if the quotient were exact.
+#[cube]
+pub(crate) fn quotient(x: f32, divisor: f32) -> f32 {
+    let left = rest(x, divisor);
+    let exact = (x - left) / divisor;
+    let other_side = left != 0.0 && (left < 0.0) != (divisor < 0.0);
+    let exact = select(other_side, exact - 1.0, exact);
+    let below = exact.floor();
+    let whole = select(exact - below > 0.5, below + 1.0, below);
+    select(divisor == 0.0, x / divisor, whole)
+}
+
+/// `sqrt(a^2 + b^2)` by the ratio of the two, which does not overflow.
+#[cube]
+pub(crate) fn hypot(a: f32, b: f32) -> f32 {
+    let (a, b) = (a.abs(), b.abs());
+    let (low, high) = (select(a < b, a, b), select(a < b, b, a));
+    let ratio = low / high;
+    select(high == 0.0, high, high * (1.0 + ratio * ratio).sqrt())
+}
+
+/// `log(e^a + e^b)`.
+#[cube]
+pub(crate) fn logaddexp(a: f32, b: f32) -> f32 {
+    let high = select(a > b || is_nan(a), a, b);
+    let apart = select(a == b, 0.0, (a - b).abs());
+    high + log1p(exp(-apart))
 }
 
 /// Whether it is not a number, by its bits: compilers may take numbers for granted.

@@ -7,6 +7,7 @@ use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::operator::Operator;
 use synfire_runtime::spec::Element;
 
+use super::spec;
 use crate::broadcast::binary::{add, divide, multiply, subtract};
 use crate::broadcast::cast::cast;
 use crate::broadcast::select::where_;
@@ -59,14 +60,11 @@ impl Term<'_> {
         from.to(step())
     }
 
-    /// 1 where this is below `bound`, else 0, for NaN too.
-    pub(crate) fn below(self, bound: f64) -> Self {
-        (bound - self).to(step())
-    }
-
-    /// `a` where this is not 0, else `b`; what is not chosen has no influence.
+    /// `a` where this is true or not 0, else `b`; what is not chosen has no influence.
     pub(crate) fn choose(self, a: Self, b: Self) -> Self {
-        self.to(cast(Element::Bool)).with(where_(), &[a, b])
+        let is_truth = spec(&self.draft.borrow(), self.wire).element == Element::Bool;
+        let truth = if is_truth { self } else { self.to(cast(Element::Bool)) };
+        truth.with(where_(), &[a, b])
     }
 }
 

@@ -45,7 +45,6 @@ pub(crate) trait Real:
     fn cosh(self) -> Self;
     fn asinh(self) -> Self;
     fn acosh(self) -> Self;
-    fn atanh(self) -> Self;
     fn exp2(self) -> Self;
     fn log2(self) -> Self;
     fn log10(self) -> Self;
@@ -82,7 +81,7 @@ macro_rules! standard {
             constant as Self
         }
         standard!($real: abs sqrt floor ceil round_ties_even trunc ln ln_1p sin cos tan asin acos
-            atan sinh cosh asinh acosh atanh exp2 log2 log10);
+            atan sinh cosh asinh acosh exp2 log2 log10);
         #[inline]
         fn powf(self, power: Self) -> Self {
             <$real>::powf(self, power)

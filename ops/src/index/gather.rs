@@ -34,6 +34,8 @@ use synfire_runtime::spec::{Dimension, Element, Extents, Spec};
 use synfire_runtime::value::Value;
 
 use super::scatter::scatter_add;
+use crate::arrange::expand::expand;
+use crate::arrange::reshape::{Extent, reshape};
 use crate::device::on_device;
 use crate::host::indices::{Targets, fits, in_range};
 use crate::host::pieces::pieces;
@@ -41,6 +43,37 @@ use crate::host::strided::{Odometer, by_size};
 use crate::pointwise::unary::fill;
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, ramp, reference};
+use crate::torch::Torch;
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[
+    ("gather", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        Ok(vec![case.apply(gather(axis), &[x, index])])
+    }),
+    ("take_along_dim", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
+        let name = case.spelling(&["dim", "axis"]);
+        if case.attribute(name).is_none() {
+            let [x, index] = [x, index].map(|wire| case.apply(reshape(&[Extent::Infer]), &[wire]));
+            return Ok(vec![case.apply(gather(0), &[x, index])]);
+        }
+        let axis = case.axis(name, x, 0)?;
+        // But for the axis, they are broadcast to each other.
+        let extents = [case.spec_of(x)?.bounds(), case.spec_of(index)?.bounds()];
+        let pairs = extents[0].iter().zip(&extents[1]).map(|(&x, &i)| if x == 1 { i } else { x });
+        let common: Vec<usize> = pairs.collect();
+        let [x, index] = [(x, &extents[0]), (index, &extents[1])].map(|(wire, own)| {
+            let mut target = common.clone();
+            target[axis] = own[axis];
+            case.apply(expand(&target), &[wire])
+        });
+        Ok(vec![case.apply(gather(axis), &[x, index])])
+    }),
+];
 
 /// The elements of `x` at the indices along `axis`.
 #[must_use]

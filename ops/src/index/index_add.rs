@@ -56,14 +56,14 @@ pub const TORCH: &[Torch] = &[
     ("index_add", |case| {
         let (x, alpha) = (case.operand(&["x", "input", "self"])?, case.number("alpha", 1.0)?);
         let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
-        let index = case.operand(&["index", "idx", "indices"])?;
+        let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
         let source = case.operand(&["source", "src", "y", "other"])?;
         Ok(vec![case.apply(index_add(axis, alpha), &[x, index, source])])
     }),
     ("index_copy", |case| {
         let x = case.operand(&["x", "input", "self"])?;
         let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
-        let index = case.operand(&["index", "idx", "indices"])?;
+        let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
         let source = case.operand(&["source", "src", "y", "other"])?;
         Ok(vec![case.apply(index_copy(axis), &[x, index, source])])
     }),

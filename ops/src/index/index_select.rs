@@ -1,11 +1,13 @@
 //! Index select: whole slices of `x` at the indices along an axis, as an embedding lookup does.
 //!
 //! # Shape
-//! `x`: `[.., n, ..]`, any element type; `index`: `i64[k]` -> `y`: `[.., k, ..]`. Bounded
-//! dimensions stay bounded.
+//! `x`: `[.., n, ..]`, any element type; `index`: `i64`, any, often `[k]` -> `y`: the dimensions of
+//! `x` with those of `index` in the place of the axis. Bounded dimensions stay bounded.
 //!
 //! # Gradient
-//! `dx` is `index_add` of `dy` onto zeros at the same indices; none for `index`.
+//! `dx` is `index_add` of `dy` onto zeros at the same indices, without those of
+//! [`IndexSelect::without_gradient_at`]; none for `index`. An index of several dimensions has one if
+//! `y` has at most one that is bounded.
 //!
 //! # Numerics
 //! Exact: bytes are moved, a slice is one `memcpy`. An index outside `0..n`, negative ones too,
@@ -27,7 +29,6 @@ use std::sync::Arc;
 
 use bytemuck::Pod;
 use synfire_runtime::crew::Crew;
-use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
@@ -36,17 +37,23 @@ use synfire_runtime::operator::{
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 use synfire_runtime::value::Value;
 
-use super::index_add::index_add;
-use crate::arrange::reshape::{Extent, reshape};
-use crate::broadcast::{binary::equal, cast::cast, select::where_};
 use crate::device::on_device;
-use crate::gradient::spec;
 use crate::host::indices::in_range;
 use crate::host::pieces::pieces;
 use crate::host::strided::by_size;
-use crate::pointwise::unary::fill;
 use crate::require;
-use crate::sample::{Expect, Sample, Subject, Tensor, ramp, reference};
+use crate::sample::{Expect, Sample, Subject, Tensor, bounded_first, ramp, reference};
+use crate::torch::Torch;
+
+mod backward; // the gradient
+
+/// PyTorch's name.
+pub const TORCH: &[Torch] = &[("index_select", |case| {
+    let x = case.operand(&["x", "input", "self"])?;
+    let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
+    let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+    Ok(vec![case.apply(index_select(axis), &[x, index])])
+})];
 
 /// The slices of `x` at the indices along `axis`.
 #[must_use]
@@ -68,18 +75,10 @@ impl IndexSelect {
         Self { padding: Some(place), ..self }
     }
 
-    /// `dy` with zeros where the index is `place`.
-    fn without(&self, draft: &mut Draft, place: usize, [index, dy]: [Wire; 2]) -> Wire {
-        let spec = spec(draft, dy);
-        let floats = draft.apply(cast(spec.element), &[index]);
-        let place = draft.apply(fill(place as f64), &[floats]);
-        let place = draft.apply(cast(Element::I64), &[place]);
-        let is_place = draft.apply(equal(), &[index, place]);
-        let mut along = vec![Extent::Is(1); spec.rank()];
-        along[self.axis] = Extent::Infer;
-        let is_place = draft.apply(reshape(&along), &[is_place]);
-        let zeros = draft.apply(fill(0.0), &[dy]);
-        draft.apply(where_(), &[is_place, zeros, dy])
+    /// The dimensions or extents of the output: those of the index in the place of the axis.
+    fn taken<T: Copy>(&self, x: &[T], index: &[T]) -> impl Iterator<Item = T> {
+        let (before, behind) = (&x[..self.axis], &x[self.axis + 1..]);
+        before.iter().chain(index).chain(behind).copied().collect::<Vec<_>>().into_iter()
     }
 }
 
@@ -90,30 +89,28 @@ impl Operator for IndexSelect {
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
-        let mut y = inputs[0].clone();
-        require::axis("x", &y, self.axis)?;
-        require::element("index", &inputs[1], &[Element::I64])?;
-        require::rank("index", &inputs[1], 1)?;
-        y.dimensions[self.axis] = inputs[1].dimensions[0];
-        Ok(vec![y])
+        let (x, index) = (&inputs[0], &inputs[1]);
+        require::axis("x", x, self.axis)?;
+        require::element("index", index, &[Element::I64])?;
+        if x.rank() - 1 + index.rank() > RANK_MAX {
+            let most = RANK_MAX + 1 - x.rank();
+            return Err(SpecError::new("index", index, format!("at most {most} dimensions")));
+        }
+        Ok(vec![Spec::new(x.element, self.taken(&x.dimensions, &index.dimensions))])
     }
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         let mut axes = Axes::pointwise(inputs, outputs);
-        let label = inputs[0].rank() as u8;
-        axes.inputs[1][0] = label;
-        axes.outputs[0][self.axis] = label;
+        let first = inputs[0].rank() as u8;
+        axes.inputs[1].iter_mut().for_each(|label| *label += first);
+        axes.outputs[0] = self.taken(&axes.inputs[0], &axes.inputs[1]).collect();
         // Only the slices taken are read.
         let bytes = (inputs[1].bytes() + 2 * outputs[0].bytes()) as u64;
         Metadata { bytes, ..Metadata::streaming(inputs, outputs, axes) }
     }
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
-        let (x, index, dy) = (backward.input(0), backward.input(1), backward.upstream(0));
-        let dy = self.padding.map_or(dy, |place| self.without(backward, place, [index, dy]));
-        let zeros = backward.apply(fill(0.0), &[x]);
-        let dx = backward.apply(index_add(self.axis, 1.0), &[zeros, index, dy]);
-        Gradient::Of(vec![Some(dx), None])
+        backward::gradient(*self, backward)
     }
 
     fn kernel(
@@ -121,26 +118,25 @@ impl Operator for IndexSelect {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        let axis = self.axis;
-        on_device!(target, specs, host: OnHost { axis }, cube: cube::OnCube { axis })
+        on_device!(target, specs, host: OnHost(*self), cube: cube::OnCube(*self))
     }
 }
 
-struct OnHost {
-    axis: usize,
-}
+struct OnHost(IndexSelect);
 
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         let (x, index, mut y) = (firing.input(0), firing.input(1), firing.output(0));
-        let extents = x.extents();
+        let (extents, places, axis) = (x.extents(), index.extents(), self.0.axis);
         let indices = index.elements::<i64>();
-        in_range("index_select", "index", indices, &index.extents(), extents[self.axis])?;
+        in_range("index_select", "index", indices, &places, extents[axis])?;
         let mut taken = [0; RANK_MAX];
-        taken[..extents.len()].copy_from_slice(&extents);
-        taken[self.axis] = indices.len();
-        y.set_extents(&taken[..extents.len()]);
-        let slices = Slices { indices, extents, axis: self.axis };
+        let rank = extents.len() - 1 + places.len();
+        taken[..axis].copy_from_slice(&extents[..axis]);
+        taken[axis..axis + places.len()].copy_from_slice(&places);
+        taken[axis + places.len()..rank].copy_from_slice(&extents[axis + 1..]);
+        y.set_extents(&taken[..rank]);
+        let slices = Slices { indices, extents, axis };
         by_size!(x.spec().element, on_slices(firing.crew(), &slices, x.bytes(), y.bytes()));
         Ok(())
     }
@@ -170,25 +166,26 @@ fn on_slices<T: Pod + Send + Sync>(crew: &Crew, slices: &Slices<'_>, x: &[u8], y
 mod cube {
     use cubecl::prelude::Runtime;
 
-    use super::FireError;
+    use super::{FireError, IndexSelect};
     use crate::device::kernel::{Call, CubeKernel};
     use crate::device::lookup::{Moves, dense, look_up};
 
-    pub(super) struct OnCube {
-        pub(super) axis: usize,
-    }
+    pub(super) struct OnCube(pub(super) IndexSelect);
 
     impl CubeKernel for OnCube {
         fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
             let (x, index) = (call.input(0), call.input(1));
-            let extents = x.extents();
-            let mut taken = extents.to_vec();
-            taken[self.axis] = index.elements();
+            let (extents, places, axis) = (x.extents(), index.extents(), self.0.axis);
+            let taken: Vec<usize> = self.0.taken(&extents, &places).collect();
             let y = call.set_extents(0, &taken);
-            let mut source = dense(&extents);
-            let place = std::mem::take(&mut source[self.axis]);
-            let along = (0..extents.len()).map(|axis| usize::from(axis == self.axis)).collect();
-            let moves = Moves { source, index: along, place, bound: extents[self.axis] };
+            let [to_x, to_index] = [&extents, &places].map(|extents| dense(extents));
+            let (still, none) = (vec![0; places.len()], vec![0; extents.len()]);
+            let moves = Moves {
+                source: self.0.taken(&to_x, &still).collect(),
+                index: self.0.taken(&none, &to_index).collect(),
+                place: to_x[axis],
+                bound: extents[axis],
+            };
             look_up(call, [&x, &index, &y], moves)
         }
     }
@@ -213,9 +210,16 @@ pub fn samples() -> Vec<Sample> {
         Sample::new(format!("index {index}"), index_select(0), inputs, Expect::Fails(words))
     };
     let specs = |index: Spec| vec![Spec::f32([2, 3]), index];
-    let mut padded = case("of integers, padded", 0, &[5, 3], &[4, 1, 4]);
+    let mut padded = case("padded", 0, &[5, 3], &[4, 1, 4]);
     padded.subject = Subject::Operator(Arc::new(index_select(0).without_gradient_at(9)));
+    let shaped = |name: &str, axis: usize, extents: &[usize], indices: Value| {
+        Sample::new(name, index_select(axis), vec![ramp(f32, extents), indices], along(axis))
+    };
     let some = vec![
+        shaped("matrix of indices", 1, &[2, 5, 3], Value::new(&[2, 2], &[4_i64, 0, 3, 4])),
+        shaped("one index", 1, &[2, 5, 3], Value::new(&[], &[3_i64])),
+        shaped("bounded matrix", 0, &[5, 3], Value::new(&[2, 2], &[4_i64, 0, 3, 4]))
+            .with_specs(vec![Spec::f32([5, 3]), bounded_first(Element::I64, 3, &[2])]),
         case("embedding", 0, &[11, 7], &[10, 0, 0, 5]),
         case("last axis", 1, &[5, 7], &[6, 1, 1]),
         case("several pieces", 0, &[13, 61], &many),
@@ -230,9 +234,9 @@ pub fn samples() -> Vec<Sample> {
         fails(3, "index_select: port index: found 3 at [1]; wanted 0 to below 3"),
         fails(i64::MIN, "at [1]; wanted 0 to below 3"),
         Sample::rejected(
-            "index of two axes",
+            "too many axes",
             index_select(0),
-            specs(Spec::new(Element::I64, [1, 1])),
+            specs(Spec::new(Element::I64, [1; 8])),
             "index",
             None,
         ),
@@ -250,11 +254,11 @@ pub fn samples() -> Vec<Sample> {
 
 /// The expectation: `y` asks `x` at its own index with one entry looked up.
 fn by_index(inputs: &[Tensor], axis: usize) -> Tensor {
-    let mut extents = inputs[0].extents.clone();
-    extents[axis] = inputs[1].data.len();
+    let (x, index) = (&inputs[0], &inputs[1]);
+    let extents = [&x.extents[..axis], &index.extents, &x.extents[axis + 1..]].concat();
     Tensor::from_fn(&extents, |place| {
-        let mut source = place.to_vec();
-        source[axis] = inputs[1].data[place[axis]] as usize;
-        inputs[0].at(&source)
+        let (before, rest) = place.split_at(axis);
+        let (at, behind) = rest.split_at(index.extents.len());
+        x.at(&[before, &[index.at(at) as usize], behind].concat())
     })
 }

@@ -38,6 +38,15 @@ use crate::host::pieces::pieces;
 use crate::host::strided::{by_size, pattern};
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, reference};
+use crate::torch::Torch;
+
+/// PyTorch's name; its classes must be given.
+pub const TORCH: &[Torch] = &[("one_hot", |case| {
+    let index = case.operand_of(Element::I64, &["x", "index", "idx", "indices", "input"])?;
+    let classes = case.integer(case.spelling(&["num_classes", "classes"]), -1)?;
+    let classes = usize::try_from(classes).map_err(|_| "as many classes as the data has")?;
+    Ok(vec![case.apply(one_hot(classes).with_element(Element::I64), &[index])])
+})];
 
 /// `classes` places, `f32`, with a 1 at the index.
 #[must_use]

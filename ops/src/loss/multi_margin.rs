@@ -31,7 +31,7 @@ use synfire_runtime::spec::{Element, Spec};
 
 use super::hinge::Power;
 use super::nll::{Chosen, Classes, targets, weights};
-use crate::broadcast::binary::{equal, multiply, subtract};
+use crate::broadcast::binary::{equal, subtract};
 use crate::broadcast::select::where_;
 use crate::index::one_hot::one_hot;
 use crate::losses::{Total, shaped_like, predicted, wanted};

@@ -157,8 +157,14 @@ impl Chosen {
         let (Total::Mean, Some(weights)) = (total, self.weights) else {
             return total.of(draft, losses);
         };
-        let sums = [losses, weights].map(|wire| Total::Sum.of(draft, wire));
-        draft.apply(divide(), &sums)
+        let [losses, weights] = [losses, weights].map(|wire| Total::Sum.of(draft, wire));
+        // NaN of nothing is a constant, so that what is ignored has no gradient.
+        let [zero, one, nan] =
+            [0.0, 1.0, f64::NAN].map(|value| draft.apply(fill(value), &[weights]));
+        let is_nothing = draft.apply(equal(), &[weights, zero]);
+        let weights = draft.apply(where_(), &[is_nothing, one, weights]);
+        let average = draft.apply(divide(), &[losses, weights]);
+        draft.apply(where_(), &[is_nothing, nan, average])
     }
 }
 

@@ -31,9 +31,9 @@ use synfire_runtime::spec::{Element, Spec};
 
 use crate::broadcast::binary::{minimum, subtract};
 use crate::losses::{FIRST, SECOND, Total};
-use crate::normalize::lp_normalise::length;
 use crate::pointwise::unary::{clamp, shift};
-use crate::reduce::reduction::{Keep, sum};
+use crate::reduce::norm::norm;
+use crate::reduce::reduction::Keep;
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::{Case, Torch};
 
@@ -96,11 +96,7 @@ fn between(draft: &mut Draft, pair: [Wire; 2], distance: Distance, keep: Keep) -
     let apart = draft.apply(subtract(), &pair);
     let apart = draft.apply(shift(distance.epsilon), &[apart]);
     let last = draft.spec(apart).map_or(0, Spec::rank).saturating_sub(1);
-    let length = length(draft, apart, distance.p, &[last]);
-    match keep {
-        Keep::Axes => length,
-        Keep::Nothing => draft.apply(sum(&[last], Keep::Nothing), &[length]),
-    }
+    norm(draft, apart, &[last], keep, distance.p)
 }
 
 /// Each total, other powers, swapped, one vector, bounded; other extents.

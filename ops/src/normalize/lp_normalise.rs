@@ -9,8 +9,7 @@
 //! `dx = dy / epsilon` there.
 //!
 //! # Numerics
-//! As PyTorch's `normalize`. `p` may be infinite: the length is the largest magnitude; and 0: it is
-//! the number of elements that are not zero.
+//! As PyTorch's `normalize`; lengths are [norms](mod@crate::reduce::norm), of any `p` that they take.
 //!
 //! # Example
 //! ```
@@ -27,11 +26,10 @@ use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
-use crate::broadcast::binary::{divide, equal, not_equal};
-use crate::broadcast::cast::cast;
-use crate::broadcast::select::where_;
-use crate::pointwise::unary::{abs, clamp, fill, pow_scalar, sqrt, square};
-use crate::reduce::reduction::{Keep, max, min, sum};
+use crate::broadcast::binary::divide;
+use crate::pointwise::unary::clamp;
+use crate::reduce::norm::norm;
+use crate::reduce::reduction::Keep;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, wide};
 use crate::torch::Torch;
 
@@ -46,49 +44,9 @@ pub const TORCH: &[Torch] = &[("normalize", |case| {
 
 /// `x` over its length along `axis`, which is at least `epsilon`.
 pub fn lp_normalise(draft: &mut Draft, x: Wire, p: f64, axis: usize, epsilon: f64) -> Wire {
-    let length = length(draft, x, p, &[axis]);
+    let length = norm(draft, x, &[axis], Keep::Axes, p);
     let length = draft.apply(clamp(epsilon, f64::INFINITY), &[length]);
     draft.apply(divide(), &[x, length])
-}
-
-/// The length of power `p` over `axes`, which stay; where it is zero its gradient is.
-pub(crate) fn length(draft: &mut Draft, x: Wire, p: f64, axes: &[usize]) -> Wire {
-    let magnitude = draft.apply(abs(), &[x]);
-    let over = |draft: &mut Draft, x: Wire| draft.apply(sum(axes, Keep::Axes), &[x]);
-    if p == f64::INFINITY {
-        return draft.apply(max(axes, Keep::Axes), &[magnitude]);
-    } else if p == f64::NEG_INFINITY {
-        return draft.apply(min(axes, Keep::Axes), &[magnitude]);
-    } else if p == 1.0 {
-        return over(draft, magnitude);
-    } else if p == 2.0 {
-        let squares = draft.apply(square(), &[x]);
-        let total = over(draft, squares);
-        return from_zero(draft, total, &|draft, total| draft.apply(sqrt(), &[total]));
-    } else if p == 0.0 {
-        let zero = draft.apply(fill(0.0), &[x]);
-        let counts = draft.apply(not_equal(), &[x, zero]);
-        let element = draft.spec(x).map_or(Element::F32, |spec| spec.element);
-        let counts = draft.apply(cast(element), &[counts]);
-        return over(draft, counts);
-    }
-    let power = |p: f64| move |draft: &mut Draft, x: Wire| draft.apply(pow_scalar(p), &[x]);
-    let powers = from_zero(draft, magnitude, &power(p));
-    let total = over(draft, powers);
-    from_zero(draft, total, &power(1.0 / p))
-}
-
-/// A function that is 0 at 0, without its slope there, which may be infinite.
-fn from_zero(
-    draft: &mut Draft,
-    x: Wire,
-    function: &dyn Fn(&mut Draft, Wire) -> Wire,
-) -> Wire {
-    let [zero, one] = [0.0, 1.0].map(|value| draft.apply(fill(value), &[x]));
-    let at_zero = draft.apply(equal(), &[x, zero]);
-    let apart = draft.apply(where_(), &[at_zero, one, x]);
-    let y = function(draft, apart);
-    draft.apply(where_(), &[at_zero, zero, y])
 }
 
 /// Several powers and axes, `f64`, zero and tiny vectors, none, bounded; a missing axis.

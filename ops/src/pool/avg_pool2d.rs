@@ -3,16 +3,16 @@
 //! them.
 //!
 //! # Shape
-//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be
-//! bounded.
+//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! be bounded.
 //! `y`: the same with `(extent + padding - kernel) / s + 1` rows and columns, rounded as
 //! [`Rounding`] says. The padding of a side is at most half of the kernel.
 //!
 //! # Gradient
-//! `dx` is the sum of `dy / size` over the windows that a pixel is in.
+//! `dx` is the sum of `dy / size` over the windows that a pixel is in: a [`window_sum`].
 //!
 //! # Numerics
-//! The sum runs in `f32`, row by row, then it is divided. A NaN in a window gives NaN. Where a
+//! The sum runs row by row, then it is divided. A NaN in a window gives NaN. Where a
 //! window is cut off beyond the padding ([`Rounding::Ceiling`]), the size counts what is left. As
 //! PyTorch's `avg_pool2d`.
 //!
@@ -29,13 +29,16 @@
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
+    Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
+use super::window_sum::window_sum;
 use crate::device::on_device;
-use crate::host::simd::{Element as _, Has, Job, Lanes, Path};
+use crate::host::real::Real;
+use crate::host::simd::{Element as Number, Has, Job, Lanes, Path};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Motion, Pair, Pool, Rounding};
 
@@ -95,6 +98,13 @@ impl Operator for AvgPool2d {
         Metadata::streaming(inputs, outputs, window::pool_axes(&inputs[0]))
     }
 
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let pool = self.pool(&backward.input_spec(0)).expect("the shape rule accepted this input");
+        let dy = backward.upstream(0);
+        let forward = window_sum(pool.spans()).mean(self.counting, self.motion.after());
+        Gradient::one(backward.apply(forward.transposed(), &[dy]))
+    }
+
     fn kernel(
         &self,
         target: Target<'_>,
@@ -102,10 +112,14 @@ impl Operator for AvgPool2d {
     ) -> Result<Box<dyn Kernel>, KernelError> {
         let pool = self.pool(&specs.inputs[0]).expect("the shape rule accepted this input");
         let counting = self.counting;
+        let host = OnHost { pool, counting, path: Path::best(), element: specs.inputs[0].element };
+        if host.element == Element::F64 {
+            return on_device!(target, specs, host: host);
+        }
         on_device!(
             target,
             specs,
-            host: OnHost { pool, counting, path: Path::best() },
+            host: host,
             cube: cube::OnCube { window: self.motion.window(self.kernel), counting }
         )
     }
@@ -115,40 +129,50 @@ struct OnHost {
     pool: Pool,
     counting: Counting,
     path: Path,
+    element: Element,
 }
 
-impl Kernel for OnHost {
-    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
+impl OnHost {
+    fn fire_as<T: Number + Real>(&self, firing: &mut Firing<'_>) {
         let path = self.path;
         let size = |axis: usize, place: usize| match self.counting {
             Counting::Padding => self.pool.inside_padding(axis, place),
             Counting::Image => self.pool.inside(axis, place),
         };
-        self.pool.rows(firing, &|row, y| {
-            y.fill(0.0);
-            row.taps(y, |pixels, y, stride| f32::dispatch(path, Total { pixels, y, stride }));
+        self.pool.rows::<T>(firing, &|row, y| {
+            y.fill(T::of(0.0));
+            row.taps(y, |pixels, y, stride| T::dispatch(path, Total { pixels, y, stride }));
             let rows = size(0, row.place);
             for (place, y) in y.iter_mut().enumerate() {
                 // A window of padding that does not count stays 0.
-                *y /= (rows * size(1, place)).max(1) as f32;
+                *y = *y / T::of((rows * size(1, place)).max(1) as f64);
             }
         });
+    }
+}
+
+impl Kernel for OnHost {
+    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
+        match self.element {
+            Element::F64 => self.fire_as::<f64>(firing),
+            _ => self.fire_as::<f32>(firing),
+        }
         Ok(())
     }
 }
 
 /// Adds every `stride`-th pixel to `y`.
-struct Total<'a> {
-    pixels: &'a [f32],
-    y: &'a mut [f32],
+struct Total<'a, T> {
+    pixels: &'a [T],
+    y: &'a mut [T],
     stride: usize,
 }
 
-impl Job<f32> for Total<'_> {
+impl<T: Number> Job<T> for Total<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes<Scalar = f32>>(self, _: Has<L>) {
+    fn run<L: Lanes<Scalar = T>>(self, _: Has<L>) {
         window::along(self.pixels, self.y, self.stride, |y, x| y + x);
     }
 }
@@ -173,7 +197,8 @@ pub fn samples() -> Vec<Sample> {
     let special = Value::new(&[1, 1, 4], &[f32::NAN, 0.0, f32::INFINITY, 1.0]);
     let literal = Tensor::new(&[1, 1, 2], vec![f64::NAN, f64::INFINITY]);
     let bounded = vec![bounded_first(Element::F32, 5, &[3, 7, 9])];
-    let wide = vec![Spec::new(Element::F64, [1, 4, 4])];
+    let in_f64 = vec![window::wide(1, &[2, 9, 11])];
+    let integers = vec![Spec::new(Element::I64, [1, 4, 4])];
     vec![
         case("halves", avg_pool2d(2), &[2, 3, 8, 50]),
         case("halves, odd", avg_pool2d(2), &[1, 3, 7, 131]),
@@ -193,7 +218,8 @@ pub fn samples() -> Vec<Sample> {
         rejected("no stride", avg_pool2d(2).stride(0), &[2, 2, 4], None),
         rejected("wide padding", avg_pool2d(3).padding(2), &[2, 2, 4], None),
         rejected("two dimensions", avg_pool2d(2), &[4, 4], None),
-        Sample::rejected("f64", avg_pool2d(2), wide, "x", None),
+        Sample::new("f64", up(all()), in_f64, by_definition(up(all()))),
+        Sample::rejected("integers", avg_pool2d(2), integers, "x", None),
     ]
 }
 

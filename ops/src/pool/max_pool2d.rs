@@ -2,13 +2,14 @@
 //! with stride `s` and dilation `d`; pixels outside `x` count as `-inf`.
 //!
 //! # Shape
-//! `x`: `f32` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be
-//! bounded.
+//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! be bounded.
 //! `y`: the same with `(extent + padding - d * (kernel - 1) - 1) / s + 1` rows and columns, rounded
 //! as [`Rounding`] says. The padding of a side is at most half of `d * (kernel - 1) + 1`.
 //!
 //! # Gradient
-//! `dy` goes to the first largest pixel of its window, row by row; windows that overlap add.
+//! `dy` goes to the first largest pixel of its window, row by row, or to the last NaN in it; windows
+//! that overlap add. [`max_pool2d_indices`] finds these pixels again, [`pool_scatter`](super::pool_scatter::pool_scatter) adds.
 //!
 //! # Numerics
 //! Exact. A NaN in a window gives NaN, of unspecified sign and payload. As PyTorch's `max_pool2d`.
@@ -26,13 +27,17 @@
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
+use super::max_pool2d_indices::max_pool2d_indices;
+use super::pool_scatter::scatter_within;
 use crate::device::on_device;
-use crate::host::simd::{Element as _, Has, Job, Lanes, Path};
+use crate::host::number::Number;
+use crate::host::simd::{Element as Vectored, Has, Job, Lanes, Path};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Motion, Pair, Pool, Rounding};
 
@@ -74,16 +79,28 @@ impl Operator for MaxPool2d {
         Metadata::streaming(inputs, outputs, window::pool_axes(&inputs[0]))
     }
 
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let pool = self.pool(&backward.input_spec(0)).expect("the shape rule accepted this input");
+        let (x, dy) = (backward.input(0), backward.upstream(0));
+        let indices = max_pool2d_indices(self.kernel).window(self.motion).rounding(self.rounding);
+        let index = backward.apply_many(indices, &[x])[1];
+        Gradient::one(backward.apply(scatter_within(pool.spans()), &[dy, index]))
+    }
+
     fn kernel(
         &self,
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
         let pool = self.pool(&specs.inputs[0]).expect("the shape rule accepted this input");
+        let host = OnHost { pool, path: Path::best(), element: specs.inputs[0].element };
+        if host.element == Element::F64 {
+            return on_device!(target, specs, host: host);
+        }
         on_device!(
             target,
             specs,
-            host: OnHost { pool, path: Path::best() },
+            host: host,
             cube: cube::OnCube { window: self.motion.window(self.kernel) }
         )
     }
@@ -92,89 +109,49 @@ impl Operator for MaxPool2d {
 struct OnHost {
     pool: Pool,
     path: Path,
+    element: Element,
+}
+
+impl OnHost {
+    fn fire_as<T: Vectored + Number>(&self, firing: &mut Firing<'_>, least: T) {
+        let path = self.path;
+        self.pool.rows::<T>(firing, &|row, y| {
+            y.fill(least);
+            row.taps(y, |pixels, y, stride| T::dispatch(path, Largest { pixels, y, stride }));
+        });
+    }
 }
 
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let path = self.path;
-        self.pool.rows(firing, &|row, y| {
-            y.fill(f32::NEG_INFINITY);
-            row.taps(y, |pixels, y, stride| f32::dispatch(path, Largest { pixels, y, stride }));
-        });
+        match self.element {
+            Element::F64 => self.fire_as(firing, f64::NEG_INFINITY),
+            _ => self.fire_as(firing, f32::NEG_INFINITY),
+        }
         Ok(())
     }
 }
 
 /// Raises each `y` to every `stride`-th pixel.
-struct Largest<'a> {
-    pixels: &'a [f32],
-    y: &'a mut [f32],
+struct Largest<'a, T> {
+    pixels: &'a [T],
+    y: &'a mut [T],
     stride: usize,
 }
 
-impl Job<f32> for Largest<'_> {
+impl<T: Vectored + Number> Job<T> for Largest<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes<Scalar = f32>>(self, _: Has<L>) {
+    fn run<L: Lanes<Scalar = T>>(self, _: Has<L>) {
         // A NaN stays: it compares false with everything.
-        let larger = |y: f32, x: f32| if x > y || x.is_nan() { x } else { y };
+        let larger = |y: T, x: T| if x > y || x.is_nan() { x } else { y };
         window::along(self.pixels, self.y, self.stride, larger);
     }
 }
 
 #[cfg(feature = "cube")]
-mod cube {
-    use cubecl::prelude::*;
-
-    use super::FireError;
-    use crate::device::image::{Direction, fit};
-    use crate::device::kernel::{Call, CubeKernel, size};
-    use crate::device::lines::{Fold, nothing, together};
-    use crate::host::window::Window;
-
-    pub(super) struct OnCube {
-        pub(super) window: Window,
-    }
-
-    impl CubeKernel for OnCube {
-        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
-            let x = call.input(0);
-            let y = fit(call, &x);
-            let [down, across] = Direction::both(&self.window, &x.extents(), &y.extents());
-            call.each(y.elements(), |client, cubes, units| {
-                let (x, count, y) = (x.array(), size(y.elements()), y.array());
-                let (down, across) = (down.argument(), across.argument());
-                largest::launch::<R>(client, cubes, units, x, y, count, down, across);
-            })
-        }
-    }
-
-    #[cube(launch)]
-    fn largest(x: &Array<f32>, y: &mut Array<f32>, count: u32, down: Direction, across: Direction) {
-        let place = ABSOLUTE_POS as u32;
-        if place < count {
-            let line = place / across.places;
-            let plane = line / down.places * down.extent;
-            let first_row = down.first + line % down.places * down.place_step;
-            let first_column = across.first + place % across.places * across.place_step;
-            let mut most = nothing(Fold::Largest);
-            for i in 0..down.taps {
-                let row = first_row + i * down.tap_step;
-                if row < down.extent {
-                    for j in 0..across.taps {
-                        let column = first_column + j * across.tap_step;
-                        if column < across.extent {
-                            let at = (plane + row) * across.extent + column;
-                            most = together(most, x[at as usize], Fold::Largest);
-                        }
-                    }
-                }
-            }
-            y[place as usize] = most;
-        }
-    }
-}
+mod cube; // a unit for each window
 
 /// All attributes, both ranks, both roundings, NaN and infinities, nothing, bounded batches; wrong
 /// windows, paddings and types.
@@ -194,7 +171,8 @@ pub fn samples() -> Vec<Sample> {
         Value::new(&[1, 2, 6], &[nan, 9.0, down, down, 1.0, 2.0, 3.0, 4.0, down, down, 5.0, nan]);
     let literal = Tensor::new(&[1, 1, 3], vec![f64::NAN, f64::NEG_INFINITY, f64::NAN]);
     let bounded = vec![bounded_first(Element::F32, 5, &[3, 7, 9])];
-    let wide = vec![Spec::new(Element::F64, [1, 4, 4])];
+    let in_f64 = vec![window::wide(1, &[2, 9, 11])];
+    let integers = vec![Spec::new(Element::I64, [1, 4, 4])];
     vec![
         case("halves", max_pool2d(2), &[2, 3, 8, 50]),
         case("halves, odd", max_pool2d(2), &[1, 3, 7, 131]),
@@ -216,7 +194,8 @@ pub fn samples() -> Vec<Sample> {
         rejected("no stride", max_pool2d(2).stride(0), &[2, 2, 4], None),
         rejected("wide padding", max_pool2d(2).padding([0, 0, 2, 0]), &[2, 2, 4], None),
         rejected("two dimensions", max_pool2d(2), &[4, 4], None),
-        Sample::rejected("f64", max_pool2d(2), wide, "x", None),
+        Sample::new("f64", up(all()), in_f64, by_definition(up(all()))),
+        Sample::rejected("integers", max_pool2d(2), integers, "x", None),
     ]
 }
 

@@ -33,7 +33,7 @@
 //! ```
 
 use synfire_runtime::define::{Draft, Wire};
-use synfire_runtime::spec::{Dimension, Element, Spec};
+use synfire_runtime::spec::{Dimension, Element};
 use synfire_runtime::value::Value;
 
 use super::dft::{Direction, dft};
@@ -142,7 +142,7 @@ pub(super) fn at_the_end(
     draft.apply(transpose(&back), &[y])
 }
 
-/// PyTorch's names. A tensor whose last extent is not 2 is real.
+/// PyTorch's names. A tensor whose last extent is not 2 is real, as is one without such axes.
 pub const TORCH: &[Torch] = &[
     ("fft", |case| complex(case, Direction::Forward, Default::LastOne)),
     ("ifft", |case| complex(case, Direction::Inverse, Default::LastOne)),
@@ -168,7 +168,8 @@ fn complex(
     let x = case.input("x").or_else(|_| case.input("input"))?;
     let spec = case.spec_of(x)?;
     let mut x = x;
-    if spec.dimensions.last() != Some(&Dimension::Fixed(2)) {
+    let pairs = spec.dimensions.last() == Some(&Dimension::Fixed(2)) && spec.rank() > 1;
+    if !pairs || axes(case, spec.rank() - 1, default).is_err() {
         let one_more = spec.bounds().into_iter().chain([1]).map(Extent::Is);
         x = case.apply(reshape(&one_more.collect::<Vec<_>>()), &[x]);
         x = fit(case, x, spec.rank(), Some(2));

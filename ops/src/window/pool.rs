@@ -2,9 +2,9 @@
 
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{Axes, SpecError};
-use synfire_runtime::spec::Spec;
+use synfire_runtime::spec::{Scalar, Spec};
 
-use super::{Image, set_batch, split};
+use super::{Image, Spans, set_batch, split};
 use crate::host::pieces::pieces;
 use crate::host::window::{Padding, Window};
 use crate::sample::Tensor;
@@ -54,17 +54,27 @@ impl Pool {
         self.image.output(self.image.channels, self.places)
     }
 
+    /// What the windows span, rows and columns, gaps between taps included.
+    pub(crate) fn spans(&self) -> [Spans; 2] {
+        let Padding { top, left, .. } = self.window.padding;
+        let span = self.window.span();
+        [0, 1].map(|axis| {
+            let motion = [span[axis], self.window.stride[axis], [top, left][axis]];
+            Spans::sliding(motion, self.image.extent[axis], self.places[axis])
+        })
+    }
+
     /// Fires: calls `body(row, y)` for each output row `y`, in parallel.
-    pub(crate) fn rows(
+    pub(crate) fn rows<T: Scalar>(
         &self,
         firing: &mut Firing<'_>,
-        body: &(dyn Fn(&Row<'_>, &mut [f32]) + Sync),
+        body: &(dyn Fn(&Row<'_, T>, &mut [T]) + Sync),
     ) {
         let (crew, x, mut y) = (firing.crew(), firing.input(0), firing.output(0));
         set_batch(&mut y, &x);
-        let (x, [height, width]) = (x.elements::<f32>(), self.places);
+        let (x, [height, width]) = (x.elements::<T>(), self.places);
         let pixels = self.image.extent[0] * self.image.extent[1];
-        pieces(crew, y.elements::<f32>(), width, &|offset, piece| {
+        pieces(crew, y.elements::<T>(), width, &|offset, piece| {
             for (number, y) in piece.chunks_exact_mut(width).enumerate() {
                 let row = offset / width + number;
                 let plane = &x[row / height * pixels..][..pixels];
@@ -96,17 +106,17 @@ impl Pool {
 }
 
 /// What an output row sees.
-pub(crate) struct Row<'a> {
+pub(crate) struct Row<'a, T> {
     pool: &'a Pool,
-    plane: &'a [f32],
+    plane: &'a [T],
     /// Which row of its channel it is.
     pub(crate) place: usize,
 }
 
-impl Row<'_> {
+impl<T: Scalar> Row<'_, T> {
     /// Calls `body(pixels, y, stride)` for each tap that lies inside the image: the part `y` of the
     /// output row sees every `stride`-th of the pixels.
-    pub(crate) fn taps(&self, y: &mut [f32], body: impl Fn(&[f32], &mut [f32], usize)) {
+    pub(crate) fn taps(&self, y: &mut [T], body: impl Fn(&[T], &mut [T], usize)) {
         let (window, [rows, columns]) = (&self.pool.window, self.pool.image.extent);
         let stride = window.stride[1];
         for tap in (0..window.tap_count()).map(|position| window.tap(position)) {
@@ -127,7 +137,7 @@ impl Row<'_> {
 
 /// Folds every `stride`-th pixel into `y`. Inlined, so that it is compiled for the CPU's vectors.
 #[inline(always)]
-pub(crate) fn along(pixels: &[f32], y: &mut [f32], stride: usize, fold: impl Fn(f32, f32) -> f32) {
+pub(crate) fn along<T: Copy>(pixels: &[T], y: &mut [T], stride: usize, fold: impl Fn(T, T) -> T) {
     match stride {
         1 => y.iter_mut().zip(pixels).for_each(|(y, &x)| *y = fold(*y, x)),
         2 => {

@@ -16,6 +16,7 @@ mod register; // every output gets a register
 mod fuse; // pointwise chains into their producer
 mod cycle; // tokens on cycles: deadlock, capacities, period
 mod arena; // registers of one volley, by liveness
+mod rematerialise; // values computed again instead of kept
 mod verify; // the independent reading
 mod explain; // for people
 
@@ -29,12 +30,14 @@ use crate::place::{Estimate, Placed};
 pub use cycle::Period;
 pub(crate) use data::ALIGNMENT;
 pub use data::{Actor, Inlet, Lane, Link, MemoryRow, PlanData, Register, Step, Storage, Volley};
+pub use rematerialise::Recompute;
 pub(crate) use verify::verify;
 
 /// What the user may say about a plan.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The largest planned bytes of a memory, by device name; `host` for all CPU devices.
+    /// The largest planned bytes of a memory, by device name; `host` for all CPU devices. What
+    /// does not fit is computed again where it is needed again, if that helps.
     pub memory_bytes: BTreeMap<String, u64>,
     /// Capacities in tokens, by `node path:port`, instead of computed ones.
     pub capacities: BTreeMap<String, usize>,
@@ -85,24 +88,64 @@ pub struct Plan {
     pub(crate) data: PlanData,
 }
 
+/// What kernels need, by the path of their node.
+type Workspaces = BTreeMap<String, Workspace>;
+
 /// Plans a placed graph.
 ///
 /// # Errors
 /// All operators without a kernel on their device, impossible orders, cycles without tokens,
 /// exceeded memory.
 pub fn plan(placed: &Placed, limits: &Limits) -> Result<Plan, Faults> {
+    let mut faults = Vec::new();
+    lane::volleys(placed, limits, &mut faults);
+    unknown_streams(&placed.graph.0, limits, &mut faults);
+    let workspaces = workspaces(placed, &mut faults);
+    Faults::or(faults, || ())?;
+    let kept = attempt(placed, limits, &workspaces, Vec::new())?;
+    let bytes = |plan: &Plan| plan.memory().iter().map(MemoryRow::total_bytes).sum::<u64>();
+    let all = bytes(&kept);
+    let plan = rematerialise::within(kept, limits, &workspaces);
+    let mut faults = Vec::new();
+    for row in plan.memory() {
+        if let Some(&limit) = limits.memory_bytes.get(&row.memory)
+            && row.total_bytes() > limit
+        {
+            let fault = Fault::new(Stage::Plan, Code::Memory, row.memory.clone());
+            let fault = fault.found(format!("{} bytes", row.total_bytes()));
+            let fault = fault.wanted(format!("at most {limit}"));
+            let saved = all.saturating_sub(bytes(&plan));
+            faults.push(fault.hint(format!(
+                "lower capacities, or place nodes on another memory; computing values again \
+                 saved {saved} bytes"
+            )));
+        }
+    }
+    Faults::or(faults, || plan)
+}
+
+/// Plans a placed graph, whatever memory it takes.
+fn attempt(
+    placed: &Placed,
+    limits: &Limits,
+    workspaces: &Workspaces,
+    recomputed: Vec<Recompute>,
+) -> Result<Plan, Faults> {
     let graph = &*placed.graph.0;
     let mut faults = Vec::new();
     let (lanes, volleys) = lane::volleys(placed, limits, &mut faults);
-    unknown_streams(graph, limits, &mut faults);
-    let workspaces = workspaces(placed, &mut faults);
-    Faults::or(std::mem::take(&mut faults), || ())?;
+    Faults::or(faults, || ())?;
     let seconds = |index: usize| {
         let node = &graph.nodes[index];
         let device = placed.device_of[index].map(|device| placed.devices.device(device));
         let estimate = device.map(|d| Estimate::of(d).seconds(&node.metadata));
-        limits.seconds.get(&node.path).copied().or(estimate).unwrap_or_default()
+        let path = rematerialise::original(&node.path);
+        limits.seconds.get(path).copied().or(estimate).unwrap_or_default()
     };
+    let own = |node: &crate::graph::Node| {
+        workspaces.get(rematerialise::original(&node.path)).copied().unwrap_or_default()
+    };
+    let workspaces: Vec<Workspace> = graph.nodes.iter().map(own).collect();
     let mut data = PlanData {
         fingerprint: graph.fingerprint(),
         devices: placed.devices.iter().map(|(name, _)| name.to_owned()).collect(),
@@ -113,6 +156,7 @@ pub fn plan(placed: &Placed, limits: &Limits) -> Result<Plan, Faults> {
         links: Vec::new(),
         batch: limits.batch.clamp(1, BATCH_MAX),
         probes: limits.probes.clone(),
+        recomputed,
         period: Period::default(),
     };
     register::assign(placed, limits, &mut data);
@@ -127,18 +171,7 @@ pub fn plan(placed: &Placed, limits: &Limits) -> Result<Plan, Faults> {
         lane.scratch_bytes = own.map(|(_, w)| w.scratch_bytes as u64).max().unwrap_or(0);
     }
     verify(placed, &data).map_err(|fault| Faults::from(*fault))?;
-    let plan = Plan { placed: placed.clone(), data };
-    for row in plan.memory() {
-        if let Some(&limit) = limits.memory_bytes.get(&row.memory)
-            && row.total_bytes() > limit
-        {
-            let fault = Fault::new(Stage::Plan, Code::Memory, row.memory.clone());
-            let fault = fault.found(format!("{} bytes", row.total_bytes()));
-            let fault = fault.wanted(format!("at most {limit}"));
-            faults.push(fault.hint("lower capacities, or place nodes on another memory"));
-        }
-    }
-    Faults::or(faults, || plan)
+    Ok(Plan { placed: placed.clone(), data })
 }
 
 fn unknown_streams(graph: &GraphData, limits: &Limits, faults: &mut Vec<Fault>) {
@@ -179,9 +212,9 @@ pub(crate) fn kernel(placed: &Placed, index: usize) -> Result<Box<dyn Kernel>, K
 }
 
 /// Builds every kernel once: tells what cannot run, and how much memory the rest wants.
-fn workspaces(placed: &Placed, faults: &mut Vec<Fault>) -> Vec<Workspace> {
+fn workspaces(placed: &Placed, faults: &mut Vec<Fault>) -> Workspaces {
     let nodes = placed.graph.0.nodes.iter().enumerate();
-    let workspace = |(index, node): (usize, &crate::graph::Node)| {
+    let mut workspace = |index: usize, node: &crate::graph::Node| {
         let Some(device) = placed.device_of[index] else { return Workspace::default() };
         match kernel(placed, index) {
             Ok(kernel) => kernel.workspace(),
@@ -195,7 +228,7 @@ fn workspaces(placed: &Placed, faults: &mut Vec<Fault>) -> Vec<Workspace> {
             }
         }
     };
-    nodes.map(workspace).collect()
+    nodes.map(|(index, node)| (node.path.clone(), workspace(index, node))).collect()
 }
 
 fn actors(placed: &Placed, seconds: &dyn Fn(usize) -> f64, workspaces: &[Workspace]) -> Vec<Actor> {
@@ -223,7 +256,7 @@ impl Plan {
         &self.data
     }
 
-    /// The placed graph that it is for.
+    /// The placed graph that it is for, with the twins of what is computed again.
     #[must_use]
     pub fn placed(&self) -> &Placed {
         &self.placed
@@ -234,8 +267,10 @@ impl Plan {
     /// # Errors
     /// When it was made for another graph or breaks a rule of plans.
     pub fn bind(data: PlanData, placed: &Placed) -> Result<Self, Faults> {
-        verify(placed, &data).map_err(|fault| Faults::from(*fault))?;
-        Ok(Self { placed: placed.clone(), data })
+        let again = |placed: Placed, what: &Recompute| placed.recompute(what);
+        let placed = data.recomputed.iter().try_fold(placed.clone(), again)?;
+        verify(&placed, &data).map_err(|fault| Faults::from(*fault))?;
+        Ok(Self { placed, data })
     }
 
     /// Exact bytes by memory; the host first.

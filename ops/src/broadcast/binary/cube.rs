@@ -9,7 +9,7 @@ use synfire_runtime::spec::{Element, Spec};
 
 use crate::device::broadcast::{Axes, axes};
 use crate::device::kernel::{Call, CubeKernel, RowName, size};
-use crate::device::real::{is_nan, power, remainder};
+use crate::device::real::{hypot, is_nan, logaddexp, power, quotient, remainder, rest};
 use crate::device::words::{load, offset_of, per_word};
 use crate::host::broadcast::{Walk, actual};
 
@@ -122,6 +122,10 @@ fn real(a: f32, b: f32, #[comptime] name: RowName) -> u32 {
         "maximum" => u32::reinterpret(select(a > b || is_nan(a), a, b)),
         "power" => u32::reinterpret(power(a, b)),
         "atan2" => u32::reinterpret(a.atan2(b)),
+        "fmod" => u32::reinterpret(rest(a, b)),
+        "floor_divide" => u32::reinterpret(quotient(a, b)),
+        "hypot" => u32::reinterpret(hypot(a, b)),
+        "logaddexp" => u32::reinterpret(logaddexp(a, b)),
         "equal" => u32::cast_from(a == b),
         "not_equal" => u32::cast_from(!(a == b)),
         "less" => u32::cast_from(a < b),
@@ -143,6 +147,12 @@ fn whole(a: i32, b: i32, #[comptime] name: RowName) -> u32 {
             let other_side = rest != 0 && (rest < 0) != (b < 0);
             u32::reinterpret(select(other_side, rest + b, rest))
         }
+        "fmod" => u32::reinterpret(a % b),
+        "floor_divide" => {
+            let rest = a % b;
+            let other_side = rest != 0 && (rest < 0) != (b < 0);
+            u32::reinterpret(select(other_side, a / b - 1, a / b))
+        }
         "minimum" => u32::reinterpret(select(a < b, a, b)),
         "maximum" => u32::reinterpret(select(a > b, a, b)),
         "equal" => u32::cast_from(a == b),
@@ -161,7 +171,8 @@ fn byte(a: u32, b: u32, #[comptime] name: RowName) -> u32 {
         "add" => (a + b) & 0xff,
         "subtract" => (a - b) & 0xff,
         "multiply" => (a * b) & 0xff,
-        "remainder" => a % b,
+        "remainder" | "fmod" => a % b,
+        "floor_divide" => a / b,
         "minimum" => select(a < b, a, b),
         "maximum" => select(a > b, a, b),
         "equal" => u32::cast_from(a == b),

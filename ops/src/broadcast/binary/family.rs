@@ -4,12 +4,13 @@ use bytemuck::{cast_slice, cast_slice_mut};
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{
-    Contract, FireError, Fusion, Kernel, KernelError, Metadata, Operator, PieceStage, SpecError,
-    Specs, Tolerance,
+    Backward, Contract, FireError, Fusion, Gradient, Kernel, KernelError, Metadata, Operator,
+    PieceStage, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Scalar, Spec};
 
 use crate::device::on_device;
+use crate::gradient::{Term, formula, sum_to};
 use crate::host::broadcast::{Operand, Walk, actual, axes, common};
 use crate::host::erased::{Stages, parts};
 
@@ -23,7 +24,12 @@ pub(super) struct Row {
     pub(super) kind: Kind,
     /// The loop for an element type, when the row has one.
     pub(super) part: fn(Element) -> Option<Part>,
+    /// The gradient by `a` and that by `b`, or none at all.
+    pub(super) slopes: &'static [Slope],
 }
+
+/// A gradient of the extents of the output, from `a`, `b`, `y` and `dy`.
+pub(super) type Slope = for<'a> fn([Term<'a>; 4]) -> Term<'a>;
 
 /// What the runtime must know of a row.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,6 +53,11 @@ pub struct Binary {
 impl Binary {
     pub(super) fn new(row: &'static Row) -> Self {
         Self { row }
+    }
+
+    /// Whether it takes truth values, or gives them.
+    pub(super) fn judges(&self) -> bool {
+        matches!(self.row.kind, Kind::Comparison | Kind::Logic)
     }
 }
 
@@ -89,6 +100,22 @@ impl Operator for Binary {
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         Metadata::streaming(inputs, outputs, axes(inputs, outputs))
+    }
+
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        if self.row.slopes.is_empty() {
+            return Gradient::Absent("truth values have no derivative");
+        }
+        let operands = [backward.input(0), backward.input(1)];
+        let wires = [operands[0], operands[1], backward.output(0), backward.upstream(0)];
+        let by = |(index, slope): (usize, &Slope)| {
+            let is_float = backward.input_spec(index).element.is_float();
+            (is_float && backward.wants(index)).then(|| {
+                let dx = formula(backward, wires, |terms| slope(terms).wire);
+                sum_to(backward, dx, operands[index])
+            })
+        };
+        Gradient::Of(self.row.slopes.iter().enumerate().map(by).collect())
     }
 
     fn kernel(

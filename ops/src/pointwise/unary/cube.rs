@@ -6,7 +6,9 @@ use synfire_runtime::spec::Element;
 
 use super::family::Parameters;
 use crate::device::kernel::{Call, CubeKernel, RowName, size};
-use crate::device::real::{exp, expm1, log1p, power, round_ties_even};
+use crate::device::real::{
+    acos, asin, copysign, exp, exp2, expm1, log1p, power, round_ties_even, sinh,
+};
 
 pub(super) struct OnCube {
     name: RowName,
@@ -97,11 +99,69 @@ fn formula(x: f32, p: f32, q: f32, #[comptime] name: RowName) -> f32 {
             let raised = select(x < p, p, x);
             select(raised > q, q, raised)
         }
+        "within" => select(x >= p && x <= q, 1.0f32, 0.0f32),
+        "between" => select(x > p && x < q, 1.0f32, 0.0f32),
         "step" => select(x > 0.0, 1.0, 0.0),
         "scale" => x * p,
         "shift" => x + p,
         "fill" => p,
         "pow_scalar" => power(x, p),
+        _ => further(x, p, q, name),
+    }
+}
+
+/// The rows of `elementary` and `activation`.
+#[cube]
+fn further(x: f32, p: f32, q: f32, #[comptime] name: RowName) -> f32 {
+    match comptime!(name.0) {
+        "trunc" => x.trunc(),
+        "frac" => x - x.trunc(),
+        "exp2" => exp2(x),
+        "log2" => x.ln() * std::f32::consts::LOG2_E,
+        "log10" => x.ln() * std::f32::consts::LOG10_E,
+        "sinh" => sinh(x),
+        "cosh" => {
+            let half = exp(x.abs() - std::f32::consts::LN_2);
+            half + 0.25 / half
+        }
+        "asin" => asin(x),
+        "acos" => acos(x),
+        "atan" => x.atan(),
+        "asinh" => {
+            let far = x.abs();
+            let y = log1p(far + far * far / (1.0 + (far * far + 1.0).sqrt()));
+            let large = far.ln() + std::f32::consts::LN_2;
+            copysign(select(far > 1e15, large, y), x)
+        }
+        "acosh" => {
+            let near = x - 1.0;
+            let y = log1p(near + (near * (x + 1.0)).sqrt());
+            let large = x.ln() + std::f32::consts::LN_2;
+            select(x < 1.0, f32::NAN, select(x > 1e15, large, y))
+        }
+        "atanh" => {
+            let far = x.abs();
+            copysign(select(far > 1.0, f32::NAN, 0.5 * log1p((far + far) / (1.0 - far))), x)
+        }
+        "hard_tanh" => {
+            let raised = select(x < p, p, x);
+            select(raised > q, q, raised)
+        }
+        "hard_sigmoid" => {
+            let gate = x + 3.0;
+            let gate = select(gate < 0.0, 0.0, gate);
+            select(gate > 6.0, 6.0, gate) / 6.0
+        }
+        "softplus_beta" => select(x * p > q, x, log1p(exp(x * p)) / p),
+        "mish" => x * log1p(exp(x)).tanh(),
+        "selu" => select(x > 0.0, x * 1.050_701, 1.758_099_3 * expm1(x)),
+        "celu" => select(x > 0.0, x, p * expm1(x / p)),
+        "log_sigmoid" => select(x < 0.0, x, 0.0) - log1p(exp(-x.abs())),
+        "soft_sign" => x / (1.0 + x.abs()),
+        "tanh_shrink" => x - x.tanh(),
+        "soft_shrink" => select(x > p, x - p, select(x < -p, x + p, x * 0.0)),
+        "hard_shrink" => select(x >= -p && x <= p, 0.0, x),
+        "threshold" => select(x <= p, q, x),
         _ => comptime!(unreachable!("a row without a formula for accelerators")),
     }
 }

@@ -1,9 +1,27 @@
 //! The weights of a resized axis for the samples, as kernels over every pair of pixels.
 
-use super::{Align, Method, Resize, Target};
+use super::{Align, Method, Resize, Target, Tensor};
+
+/// The expectation: a dense matrix of kernels that are asked about every pair of pixels.
+pub(super) fn resized(x: &Tensor, operator: Resize, from: usize) -> Tensor {
+    let to = operator.target.of(from);
+    let axis = operator.axis;
+    let mut extents = x.extents.clone();
+    extents[axis] = if operator.from.is_some() { from } else { to };
+    Tensor::from_fn(&extents, |index| {
+        let mut other = index.to_vec();
+        let terms = (0..x.extents[axis]).map(|k| {
+            other[axis] = k;
+            let pair = if operator.from.is_some() { [k, index[axis]] } else { [index[axis], k] };
+            let weight = weight(operator, [from, to], pair);
+            if weight == 0.0 { 0.0 } else { weight * x.at(&other) }
+        });
+        terms.sum()
+    })
+}
 
 /// How much of input `i` output `o` has.
-pub(super) fn weight(operator: Resize, [from, to]: [usize; 2], [o, i]: [usize; 2]) -> f64 {
+fn weight(operator: Resize, [from, to]: [usize; 2], [o, i]: [usize; 2]) -> f64 {
     let step = |align| match (align, operator.target) {
         (Align::Centers, _) => (from as f64 - 1.0) / (to as f64 - 1.0).max(1.0),
         (_, Target::Factor(factor)) => factor.recip(),
