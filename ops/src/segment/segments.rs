@@ -12,8 +12,8 @@
 //!
 //! # Gradient
 //! Sum: `dx_i = dy` of its segment. Max and min: `dy` to the elements equal to the extreme, in
-//! equal parts, where PyTorch shares positive slopes only and gives negative ones to each element in
-//! full: ours is the subgradient of both signs. None for `ids`.
+//! equal parts; PyTorch shares positive slopes only and gives each element a negative one in full,
+//! which is no subgradient. None for `ids`.
 //!
 //! # Numerics
 //! Sums in ascending order of `i`, one rounding each. A NaN makes its segment NaN. A segment
