@@ -25,25 +25,23 @@ pub(in crate::loss) struct Example {
 }
 
 const EXAMPLES: [Example; 8] = [
-    Example::new("words", 7, 5, 0, &[7, 7, 7], &[&[1, 2, 3], &[4, 2], &[3]]),
-    Example::new("repeats", 9, 3, 0, &[9, 9], &[&[1, 1, 2, 2], &[2, 2, 2]]),
-    Example::new("last blank", 5, 4, 3, &[5], &[&[0, 1]]),
-    Example::new("shorter", 8, 4, 0, &[8, 3, 5], &[&[1, 2], &[3], &[2, 2]]),
-    Example::new("no labels", 4, 3, 1, &[4, 2], &[&[], &[0]]),
-    Example::new("one step", 1, 2, 0, &[1], &[&[1]]),
-    Example { flat: true, ..Example::new("in a row", 6, 4, 0, &[6, 5], &[&[1, 2, 3], &[3]]) },
-    Example::new("f64", 6, 4, 0, &[6, 6], &[&[1, 2], &[3, 3]]),
+    Example::new("words", [7, 5, 0], &[7, 7, 7], &[&[1, 2, 3], &[4, 2], &[3]]),
+    Example::new("repeats", [9, 3, 0], &[9, 9], &[&[1, 1, 2, 2], &[2, 2, 2]]),
+    Example::new("last blank", [5, 4, 3], &[5], &[&[0, 1]]),
+    Example::new("shorter", [8, 4, 0], &[8, 3, 5], &[&[1, 2], &[3], &[2, 2]]),
+    Example::new("no labels", [4, 3, 1], &[4, 2], &[&[], &[0]]),
+    Example::new("one step", [1, 2, 0], &[1], &[&[1]]),
+    Example { flat: true, ..Example::new("in a row", [6, 4, 0], &[6, 5], &[&[1, 2, 3], &[3]]) },
+    Example::new("f64", [6, 4, 0], &[6, 6], &[&[1, 2], &[3, 3]]),
 ];
 
 const IMPOSSIBLE: Example =
-    Example::new("impossible", 3, 3, 0, &[2, 3, 0], &[&[1, 1], &[1, 2], &[1]]);
+    Example::new("impossible", [3, 3, 0], &[2, 3, 0], &[&[1, 1], &[1, 2], &[1]]);
 
 impl Example {
     const fn new(
         name: &'static str,
-        time: usize,
-        classes: usize,
-        blank: usize,
+        [time, classes, blank]: [usize; 3],
         steps: &'static [i64],
         labels: &'static [&'static [i64]],
     ) -> Self {
