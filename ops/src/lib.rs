@@ -29,9 +29,9 @@ catalog::operators! {
         sort, searchsorted, masked_fill;
     route: copy, switch, merge, deal, collect, pace;
     perception: points_to_bev;
-    pointwise: unary, elementary, activation;
-    broadcast: binary, select, cast;
-    random: draw;
+    pointwise: unary, elementary, activation, prelu, glu, finite, stop_gradient, straight_through;
+    broadcast: binary, select, cast, not, combine;
+    random: draw, permutation, categorical, gumbel_softmax, dropout;
     reduce: reduction, arg, extreme, variance, norm;
     scan: cumulative, linear_scan, lag, cummax;
     segment: segments, segment_ids, segment_softmax;
@@ -42,7 +42,8 @@ catalog::operators! {
     attention: attend, attend_backward, attend_composite, rotary, rotary_tables,
         multi_head_attention;
     linalg: solve, solve_triangular, cholesky, qr, eigh, svd, inverse, log_determinant, determinant;
-    pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum, max_pool;
+    pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum, max_pool, avg_pool,
+        adaptive_pool, max_unpool, lp_pool;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
     recurrent: recurrence, tangent;
