@@ -4,9 +4,9 @@ use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
-use super::super::cross_entropy::log_softmax;
 use super::{Infinite, ctc, ctc_each};
 use crate::losses::Total;
+use crate::normalize::softmax::log_softmax;
 use crate::sample::{Expect, Sample, Tensor, noise, reference, wide};
 
 /// Items of one batch.
@@ -87,7 +87,7 @@ impl Example {
         let build = move |draft: &mut Draft, wires: &[Wire]| match total {
             None => vec![draft.apply_many(ctc_each(own.blank), wires)[0]],
             Some(total) => {
-                let x = log_softmax(draft, wires[0], 2);
+                let x = draft.apply(log_softmax(2), &[wires[0]]);
                 let inputs = [x, wires[1], wires[2], wires[3]];
                 vec![ctc(draft, inputs, own.blank, infinite, total)]
             }
