@@ -246,10 +246,14 @@ impl<'a> Case<'a> {
             }
             Some(other) => return Err(format!("`{name}` is {other:?}, wanted numbers")),
         };
-        let value = Value::new(&[numbers.len()], &numbers);
-        let spec = Spec::new(Element::F32, [numbers.len()]);
+        Ok(Some(self.constant(name, Value::new(&[numbers.len()], &numbers))))
+    }
+
+    /// A value as a stream of its own, since no operator may have constants only.
+    pub fn constant(&mut self, name: &str, value: Value) -> Wire {
+        let wire = self.draft.feed(name, value.spec());
         self.fed.insert(name.to_owned(), value);
-        Ok(Some(self.draft.feed(name, spec)))
+        wire
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) mod matrices; // factorisations of small matrices, one of a batch at 
 pub(crate) mod number; // what binary operators and reductions compute with
 pub(crate) mod lines; // transforms of lines along the last axis
 pub mod pack; // operands in the order in which the kernel reads them
+pub(crate) mod philox; // random words
 pub mod phase; // what the phases of a transposed convolution see
 pub mod pieces; // an output shared out among cores
 pub(crate) mod real; // what pointwise formulas are written over

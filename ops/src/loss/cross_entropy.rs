@@ -42,6 +42,7 @@ use crate::broadcast::binary::{add, multiply, subtract};
 use crate::losses::{Total, predicted, wanted};
 use crate::pointwise::unary::{exp, log, neg, scale, shift};
 use crate::reduce::reduction::{Keep, max, sum};
+use crate::route::pace::pace;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::Torch;
 
@@ -116,6 +117,8 @@ fn weighed(draft: &mut Draft, x: Wire, classes: Classes) -> Wire {
     let (Some(weight), Some(spec)) = (classes.weight, draft.spec(x)) else { return x };
     let mut column = vec![Extent::Is(1); spec.rank().saturating_sub(classes.axis)];
     column.first_mut().into_iter().for_each(|extent| *extent = Extent::Infer);
+    // Weights are constants as a rule, of which nothing alone is computed.
+    let weight = draft.apply(pace(), &[weight, x]);
     let weight = draft.apply(reshape(&column), &[weight]);
     draft.apply(multiply(), &[x, weight])
 }
