@@ -49,7 +49,7 @@ catalog::operators! {
     recurrent: recurrence, tangent;
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll,
         soft_margin, hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin,
-        focal, dice, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
+        focal, dice, lovasz, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
     resample: resize, interpolate, grid_sample, affine_grid;
     spectral: dft, rdft, cosine, fft, rfft, dct;
 }

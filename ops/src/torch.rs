@@ -233,14 +233,18 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A list of numbers as a stream of one vector of `f32`, if given: a feed of the attribute's name.
+    /// Numbers as a stream of one vector of `f32`, or of one number, if given: a feed of the
+    /// attribute's name.
     ///
     /// # Errors
     /// When it is something else.
     pub fn vector(&mut self, name: &str) -> Result<Option<Wire>, String> {
+        let mut extents = Vec::new();
         let numbers: Vec<f32> = match self.attribute(name) {
             None => return Ok(None),
+            Some(Attribute::Number(one)) => vec![*one as f32],
             Some(Attribute::List(list)) => {
+                extents.push(list.len());
                 let numbers = list.iter().map(|one| number(name, one).map(|x| x as f32));
                 numbers.collect::<Result<_, _>>()?
             }

@@ -30,7 +30,7 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator,
     SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
