@@ -85,7 +85,8 @@ fn errors(
     classes: usize,
     ignored: Option<i64>,
 ) -> [Wire; 2] {
-    let chosen = Chosen::new(draft, probability, target, Classes { axis: 1, weight: None, ignored });
+    let chosen =
+        Chosen::new(draft, probability, target, Classes { axis: 1, weight: None, ignored });
     let element = draft.spec(probability).map_or(Element::F32, |spec| spec.element);
     let own = draft.apply(one_hot(classes).with_element(element), &[chosen.index]);
     let ones = draft.apply(sum(&[1], Keep::Nothing), &[probability]);
@@ -105,9 +106,8 @@ fn errors(
 /// bounded cloud; other extents.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
-    let build = |draft: &mut Draft, wires: &[Wire]| {
-        vec![lovasz(draft, wires[0], wires[1], Some(-1))]
-    };
+    let build =
+        |draft: &mut Draft, wires: &[Wire]| vec![lovasz(draft, wires[0], wires[1], Some(-1))];
     let case = |name: &str, points: usize, classes: usize| {
         let x = [points, classes];
         let noise = noise(1, &x).elements::<f32>();

@@ -36,7 +36,7 @@ use crate::broadcast::cast::cast;
 use crate::broadcast::select::where_;
 use crate::index::gather::gather;
 use crate::index::index_select::index_select;
-use crate::losses::{Total, shaped_like, predicted, wanted};
+use crate::losses::{Total, predicted, shaped_like, wanted};
 use crate::pointwise::unary::{fill, neg};
 use crate::reduce::reduction::{Keep, sum};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
