@@ -30,7 +30,7 @@ use synfire_runtime::operator::{
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
-use super::{slice::slice, split_like::split_like};
+use super::{slice::slice, split_like::split_like, stack::stack};
 use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, interleave};
 use crate::require;
@@ -38,8 +38,23 @@ use crate::sample::{Sample, Tensor, ramp, reference};
 use crate::torch::{Case, Torch};
 
 /// PyTorch's names.
-pub const TORCH: &[Torch] =
-    &[("cat", torch), ("concat", torch), ("concatenate", torch)];
+pub const TORCH: &[Torch] = &[
+    ("cat", torch),
+    ("concat", torch),
+    ("concatenate", torch),
+    ("hstack", |case| {
+        let parts = listed(case)?;
+        let axis = usize::from(case.spec_of(parts[0])?.rank() > 1);
+        Ok(vec![case.apply(concat(axis, parts.len()), &parts)])
+    }),
+    ("vstack", |case| {
+        let parts = listed(case)?;
+        if case.spec_of(parts[0])?.rank() < 2 {
+            return Ok(vec![case.apply(stack(0, parts.len()), &parts)]);
+        }
+        Ok(vec![case.apply(concat(0, parts.len()), &parts)])
+    }),
+];
 
 fn torch(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let parts = listed(case)?;

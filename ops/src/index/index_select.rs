@@ -37,6 +37,7 @@ use synfire_runtime::operator::{
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 use synfire_runtime::value::Value;
 
+use crate::arrange::reshape::{Extent, reshape};
 use crate::device::on_device;
 use crate::host::indices::in_range;
 use crate::host::pieces::pieces;
@@ -47,13 +48,21 @@ use crate::torch::Torch;
 
 mod backward; // the gradient
 
-/// PyTorch's name.
-pub const TORCH: &[Torch] = &[("index_select", |case| {
-    let x = case.operand(&["x", "input", "self"])?;
-    let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
-    let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
-    Ok(vec![case.apply(index_select(axis), &[x, index])])
-})];
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[
+    ("index_select", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        Ok(vec![case.apply(index_select(axis), &[x, index])])
+    }),
+    ("take", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
+        let flat = case.apply(reshape(&[Extent::Infer]), &[x]);
+        Ok(vec![case.apply(index_select(0), &[flat, index])])
+    }),
+];
 
 /// The slices of `x` at the indices along `axis`.
 #[must_use]
