@@ -5,8 +5,8 @@
 //! `n_k` is bounded, so is the sum. Any element type; 1 to 64 inputs.
 //!
 //! # Gradient
-//! `dx_k` is the part of `dy` that came from `x_k`: `slice` along the axis, or `split_like` where the
-//! axis is bounded.
+//! `dx_k` is the part of `dy` that came from `x_k`: `slice` along the axis, or `split_like` where
+//! the axis is bounded.
 //!
 //! # Numerics
 //! Exact: bytes are moved. Other bounded axes must have one actual extent in all inputs; a firing
@@ -26,7 +26,8 @@ use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 

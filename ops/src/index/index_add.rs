@@ -180,7 +180,12 @@ impl Operator for IndexAdd {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: on_host::OnHost(*self), cube: cube::OnCube::new(*self, specs)?)
+        on_device!(
+            target,
+            specs,
+            host: on_host::OnHost(*self),
+            cube: cube::OnCube::new(*self, specs)?
+        )
     }
 }
 

@@ -6,8 +6,8 @@
 //!
 //! # Gradient
 //! `dx` is `index_add` of `dy` onto zeros at the same indices, without those of
-//! [`IndexSelect::without_gradient_at`]; none for `index`. An index of several dimensions has one if
-//! `y` has at most one that is bounded.
+//! [`IndexSelect::without_gradient_at`]; none for `index`. An index of several dimensions has one
+//! if `y` has at most one that is bounded.
 //!
 //! # Numerics
 //! Exact: bytes are moved, a slice is one `memcpy`. An index outside `0..n`, negative ones too,
@@ -32,7 +32,8 @@ use synfire_runtime::crew::Crew;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 use synfire_runtime::value::Value;
