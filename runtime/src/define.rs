@@ -313,7 +313,8 @@ impl Draft {
         }
         let outputs = if outputs.iter().all(Spec::fits) { outputs } else { Vec::new() };
         let device = self.devices.last().cloned().flatten();
-        let line = self.line.unwrap_or_else(Line::here);
+        // A path to `Line::here` would lose the caller: it is called in place.
+        let line = if let Some(line) = self.line { line } else { Line::here() };
         self.nodes.push(DraftNode { path, kind, inputs, outputs, device, line });
         Wire { draft: self.id, node: self.nodes.len() as u32 - 1, port: 0 }
     }

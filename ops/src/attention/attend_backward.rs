@@ -49,6 +49,8 @@ use crate::gradient::{spec, sum_to};
 use crate::require;
 use crate::sample::Sample;
 
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
 mod on_host; // blocks
 mod second; // the gradient of the gradient
 
@@ -115,7 +117,12 @@ impl Operator for AttendBackward {
         if specs.inputs[0].element == Element::F64 {
             return on_device!(target, specs, host: on_host::OnHost::<f64>::new(self, specs));
         }
-        on_device!(target, specs, host: on_host::OnHost::<f32>::new(self, specs))
+        on_device!(
+            target,
+            specs,
+            host: on_host::OnHost::<f32>::new(self, specs),
+            cube: cube::OnCube::new(self, specs)?
+        )
     }
 }
 

@@ -28,8 +28,9 @@ use synfire_runtime::operator::SpecError;
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
 use super::attend::{Attend, trials};
-use super::band::band;
+use crate::arrange::triangle::{tril, triu};
 use crate::broadcast::binary::{add, divide, subtract};
+use crate::broadcast::cast::cast;
 use crate::broadcast::select::where_;
 use crate::dense::matmul::{matmul, regroup};
 use crate::gradient::spec;
@@ -172,7 +173,13 @@ impl Heads {
         }
         let [lower, upper] = operator.diagonals();
         if lower.or(upper).is_some() {
-            scores = draft.apply(band(lower, upper).fill(f64::NEG_INFINITY), &[scores]);
+            let mut inside = draft.apply(fill(1.0), &[scores]);
+            for triangle in [lower.map(triu), upper.map(tril)].into_iter().flatten() {
+                inside = draft.apply(triangle, &[inside]);
+            }
+            let inside = draft.apply(cast(Element::Bool), &[inside]);
+            let outside = draft.apply(fill(f64::NEG_INFINITY), &[scores]);
+            scores = draft.apply(where_(), &[inside, scores, outside]);
         }
         Some(scores)
     }

@@ -47,8 +47,10 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 #[cfg(feature = "cube")]
 mod cube; // the formulas on accelerators
 mod family; // the operator behind all rows
+mod names; // what PyTorch calls them
 mod table; // how rows are written
 pub use family::Binary;
+pub use names::TORCH;
 use family::{Kind, Part, Row, judge, update};
 use table::{Example, element_of, part, parts, rows};
 

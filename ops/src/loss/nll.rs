@@ -86,7 +86,7 @@ pub fn nll(draft: &mut Draft, x: Wire, target: Wire, classes: Classes, total: To
 /// The targets of a loss of classes.
 pub(crate) struct Chosen {
     /// The target, or class 0 where it is ignored.
-    index: Wire,
+    pub(crate) index: Wire,
     /// Where it is ignored, if anything is.
     ignored: Option<Wire>,
     /// The weights of the targets, 0 where they are ignored, if that is not always 1.

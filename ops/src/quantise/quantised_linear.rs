@@ -3,8 +3,8 @@
 //!
 //! # Shape
 //! `x`: `u8` `[.., in]`, with any dimensions before, which may be bounded, one `scale` (`f32`
-//! `[]`) and zero point (`i32` `[]`); `weight`: `u8` `[out, in]`, with one of each for all or for
-//! each output (`[out]`). `bias`, if any: `f32` `[out]`. `y`: `f32` `[.., out]`.
+//! or `f64` `[]`) and zero point (`i32` `[]`); `weight`: `u8` `[out, in]`, with one of each for all or for
+//! each output (`[out]`). `bias`, if any: `[out]`, of the type of the scales, as `y`: `[.., out]`.
 //!
 //! # Gradient
 //! By scales and bias, that of the parts; none by bytes. For training there is
@@ -51,7 +51,7 @@ use crate::sample::{Expect, Sample, Tensor, noise, ramp, reference};
 pub struct Quantised {
     /// `u8`.
     pub bytes: Wire,
-    /// `f32`, one for all or one for each output.
+    /// `f32` or `f64`, one for all or one for each output.
     pub scale: Wire,
     /// `i32`, likewise.
     pub zero: Wire,
@@ -66,7 +66,8 @@ pub fn quantised_linear(
 ) -> Wire {
     let inputs = [x.bytes, weight.bytes, x.zero, weight.zero];
     let sums = draft.apply(integer_matmul(), &inputs);
-    let sums = draft.apply(cast(Element::F32), &[sums]);
+    let element = draft.spec(x.scale).map_or(Element::F32, |scale| scale.element);
+    let sums = draft.apply(cast(element), &[sums]);
     let scale = draft.apply(multiply(), &[x.scale, weight.scale]);
     let y = draft.apply(multiply(), &[sums, scale]);
     match bias {

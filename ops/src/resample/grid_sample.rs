@@ -25,7 +25,7 @@
 //! [`Padding::Reflection`]). Not as in PyTorch, `Cubic` works with depth too. The host computes the
 //! taps of all points once for all channels; the transposed operator adds up point by point, in
 //! order. Accelerators: `f32`; the transposed operator reads the whole grid for each line of the
-//! image; NaN in a grid may give any pixel.
+//! image.
 //!
 //! # Example
 //! ```

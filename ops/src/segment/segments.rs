@@ -51,12 +51,12 @@ use crate::host::real::Real;
 use crate::index::index_select::index_select;
 use crate::pointwise::unary::fill;
 use crate::require;
+use crate::sample::Sample;
 
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
 mod examples; // the samples
 mod names; // PyTorch's names
-pub use examples::samples;
 pub(super) use examples::{by_searching, hashed};
 pub use names::TORCH;
 pub(super) use names::segments_of;
@@ -234,6 +234,13 @@ fn on_host<T: Real + Number>(
         }
     });
     Ok(())
+}
+
+/// Each reduction, sorted and unsorted, each kind of axis, empty segments, `f64`, NaN, ties, many,
+/// none, bounded, failures and rejections.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
+    examples::all()
 }
 
 /// Parts of the segments that search the identities for their own.

@@ -88,6 +88,12 @@ impl Geometry {
         })
     }
 
+    /// How far behind and ahead of a query its keys are.
+    #[cfg(feature = "cube")]
+    pub(crate) fn reach(&self) -> [Option<usize>; 2] {
+        [self.before, self.after]
+    }
+
     /// Blocks of queries of one head.
     pub(crate) fn query_blocks(&self) -> usize {
         self.queries.div_ceil(QUERIES)

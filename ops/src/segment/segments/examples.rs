@@ -1,4 +1,4 @@
-//! The samples of segment reductions.
+//! The samples of segment reductions, and their expectation.
 
 use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Element, Spec};
@@ -7,10 +7,7 @@ use synfire_runtime::value::Value;
 use super::{Reduction, Segments, segment_max, segment_mean, segment_min, segment_sum};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, wide};
 
-/// Each reduction, sorted and unsorted, each kind of axis, empty segments, `f64`, NaN, ties, many,
-/// none, bounded, failures and rejections.
-#[must_use]
-pub fn samples() -> Vec<Sample> {
+pub(super) fn all() -> Vec<Sample> {
     let case = |name: &str, operator: Segments, x: Value| {
         let ids = hashed(x.extents[operator.axis], operator.count);
         let expect = reference(move |x| vec![by_searching(x, operator)]);
