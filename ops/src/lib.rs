@@ -47,10 +47,10 @@ catalog::operators! {
         adaptive_pool, max_unpool, lp_pool;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
-    recurrent: recurrence, tangent;
+    recurrent: cell, network, recurrence, tangent;
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll,
         soft_margin, hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin,
-        focal, dice, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
+        focal, dice, lovasz, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
     resample: resize, interpolate, grid_sample, affine_grid;
     spectral: dft, rdft, cosine, fft, rfft, dct;
 }

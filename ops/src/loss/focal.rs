@@ -1,5 +1,5 @@
-//! Focal loss: cross-entropy, less of what is easy: `(1 - p)^gamma * -log p` for the probability `p`
-//! of the target. Lin et al., "Focal loss for dense object detection", 2017.
+//! Focal loss: cross-entropy, less of what is easy: `(1 - p)^gamma * -log p` for the probability
+//! `p` of the target. Lin et al., "Focal loss for dense object detection", 2017.
 //!
 //! [`focal`] is over classes, of which each item has one; [`sigmoid_focal`] over labels, each of
 //! which an item has or not.

@@ -4,7 +4,8 @@
 //!
 //! # Shape
 //! `x`: `[batch, channel, ..]`, `f32` or `f64`, of at most seven dimensions, the channels fixed and
-//! a multiple of the groups, at most one dimension bounded; `weight`, `bias`: `[channel]` -> `y`: as `x`.
+//! a multiple of the groups, at most one dimension bounded; `weight`, `bias`: `[channel]` -> `y`: as
+//! `x`.
 //!
 //! # Gradient
 //! That of its parts.
@@ -118,8 +119,11 @@ pub fn samples() -> Vec<Sample> {
         case("f64", &[2, 4, 3], 2),
         case("one number", &[1, 1], 1),
         case("no batch", &[0, 4, 3], 2),
-        case("bounded batch", &[2, 3, 5], 3)
-            .with_specs(bounded(bounded_first(Element::F32, 7, &[3, 5]))),
+        case("bounded batch", &[2, 3, 5], 3).with_specs(bounded(bounded_first(
+            Element::F32,
+            7,
+            &[3, 5],
+        ))),
         case("bounded columns", &[2, 3, 5], 1).with_specs(bounded(moving)),
         rejected("indivisible", &[2, 5, 3], 2),
         rejected("no groups", &[2, 5, 3], 0),

@@ -9,7 +9,8 @@
 //! `dx = dy / epsilon` there.
 //!
 //! # Numerics
-//! As PyTorch's `normalize`; lengths are [norms](mod@crate::reduce::norm), of any `p` that they take.
+//! As PyTorch's `normalize`; lengths are [norms](mod@crate::reduce::norm), of any `p` that they
+//! take.
 //!
 //! # Example
 //! ```
@@ -53,9 +54,7 @@ pub fn lp_normalise(draft: &mut Draft, x: Wire, p: f64, axis: usize, epsilon: f6
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let build = |p: f64, axis: usize| {
-        move |draft: &mut Draft, wires: &[Wire]| {
-            vec![lp_normalise(draft, wires[0], p, axis, 1e-3)]
-        }
+        move |draft: &mut Draft, wires: &[Wire]| vec![lp_normalise(draft, wires[0], p, axis, 1e-3)]
     };
     let case = |name: &str, x: Value, p: f64, axis: usize| {
         let expect = reference(move |inputs| vec![by_definition(&inputs[0], p, axis)]);

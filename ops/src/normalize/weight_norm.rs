@@ -48,8 +48,8 @@ fn build(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     Ok(vec![weight_norm(case, [v, g], axis, v)])
 }
 
-/// `v` of length `g` over all axes but `axis`, at the pace of `stream`: the weights are constants as
-/// a rule, of which nothing alone is computed.
+/// `v` of length `g` over all axes but `axis`, at the pace of `stream`: the weights are constants
+/// as a rule, of which nothing alone is computed.
 pub fn weight_norm(draft: &mut Draft, [v, g]: [Wire; 2], axis: usize, stream: Wire) -> Wire {
     let [v, g] = [v, g].map(|wire| draft.apply(pace(), &[wire, stream]));
     let rank = draft.spec(v).map_or(0, Spec::rank);

@@ -130,7 +130,10 @@ impl Example {
                     .map(|to| {
                         let from: f64 = match time {
                             0 => f64::from(u8::from(to < 2)),
-                            _ => (0..=to).filter(|&from| follows(&states, from, to)).map(|k| now[k]).sum(),
+                            _ => (0..=to)
+                                .filter(|&from| follows(&states, from, to))
+                                .map(|k| now[k])
+                                .sum(),
                         };
                         from * x.at(&[time, item, states[to]]).exp()
                     })

@@ -102,7 +102,13 @@ impl<'a, R: Real> Items<'a, R> {
                     Some(state) if time > 0 => before[state],
                     None if time > 0 => nothing(),
                     // Time starts with the first blank or the first label.
-                    _ => if back == 0 && state < 2 { R::of(0.0) } else { nothing() },
+                    _ => {
+                        if back == 0 && state < 2 {
+                            R::of(0.0)
+                        } else {
+                            nothing()
+                        }
+                    }
                 };
                 let skip = if self.may_skip(item, state) { from(2) } else { nothing() };
                 let total = log_sum([from(0), from(1), skip]);

@@ -17,7 +17,8 @@ pub(super) fn build(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let axis = case.axis(case.spelling(&["axis", "channel_dim"]), x, 1)?;
     let channels = spec.bound(axis);
     let vector = |case: &mut Case<'_>, given: Option<Wire>, name: &str, value: f32| {
-        given.unwrap_or_else(|| case.constant(name, Value::new(&[channels], &vec![value; channels])))
+        given
+            .unwrap_or_else(|| case.constant(name, Value::new(&[channels], &vec![value; channels])))
     };
     let weight = case.weight();
     let bias = case.bias();

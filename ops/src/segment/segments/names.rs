@@ -95,7 +95,7 @@ fn constant_ids(case: &mut Case<'_>) -> Result<(Wire, usize), String> {
         (None, Some(offsets)) => offsets.windows(2).map(|pair| pair[1] - pair[0]).collect(),
         (None, None) => return Err("no ids, lengths or offsets of segments".into()),
     };
-    let mut ids = Vec::new();
+    let mut ids: Vec<i64> = Vec::new();
     for (id, &length) in (0..).zip(&lengths) {
         let length = usize::try_from(length).map_err(|_| format!("a segment of {length}"))?;
         ids.extend(std::iter::repeat_n(id, length));
