@@ -62,3 +62,38 @@ pub(crate) fn sum_to(draft: &mut Draft, dy: Wire, operand: Wire) -> Wire {
     let axes: Vec<usize> = (0..own.len()).filter(repeated).collect();
     if axes.is_empty() { dx } else { draft.apply(sum(&axes, Keep::Axes), &[dx]) }
 }
+
+#[cfg(test)]
+mod tests {
+    use synfire_runtime::define::{Draft, Initial, Wire};
+    use synfire_runtime::spec::Spec;
+
+    use crate::dense::bilinear::bilinear;
+    use crate::dense::einsum::einsum;
+    use crate::dense::matmul::matmul;
+    use crate::differentiate::vector_jacobian;
+    use crate::linalg::solve::solve;
+
+    #[test]
+    fn operators_and_gradients_take_parameters() {
+        let mut draft = Draft::new();
+        let x = draft.feed("x", Spec::f32([2, 3, 3]));
+        let mut parameter = |name: &str, extents: &[usize]| {
+            draft.parameter(name, Spec::f32(extents.to_vec()), Initial::Constant(1.0))
+        };
+        let (vector, batch) = (parameter("vector", &[3]), parameter("batch", &[2, 3, 3]));
+        let weight = parameter("weight", &[4, 3, 3]);
+        let outputs: [Wire; 4] = [
+            draft.apply(matmul(), &[x, vector]),
+            einsum(&mut draft, "bij,kji->bk", &[x, batch]),
+            bilinear(&mut draft, [x, x], weight, None),
+            draft.apply(solve(), &[batch, x]),
+        ];
+        let pairs = outputs.map(|wire| (wire, wire));
+        let gradients = vector_jacobian(&mut draft, &pairs, &[x, vector, batch, weight]);
+        for (index, wire) in gradients.into_iter().enumerate() {
+            draft.outlet(&index.to_string(), wire.expect("all depend on all"));
+        }
+        assert!(draft.check().is_ok());
+    }
+}

@@ -38,7 +38,8 @@ catalog::operators! {
     sparse: coo_matmul, csr_matmul, edge_dot;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight,
         conv1d, conv3d, conv_transpose1d, conv_transpose3d;
-    quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear;
+    quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear,
+        quantised_conv2d;
     attention: attend, attend_backward, attend_composite, rotary, rotary_tables,
         multi_head_attention;
     linalg: solve, solve_triangular, cholesky, qr, eigh, svd, inverse, log_determinant, determinant;
