@@ -131,7 +131,7 @@ pub(crate) fn by_mask(operator: &Attend, draft: &mut Draft, inputs: &[Wire]) -> 
     let inputs = all_paced(draft, inputs);
     let [q, k, v, log_sum, delta, dy, mask] = inputs[..] else { return None };
     let heads = Heads::new(draft, q, k);
-    let scores = heads.scores(draft, operator, q, k, Some(mask))?;
+    let scores = heads.scores(draft, operator, (q, k, Some(mask)))?;
     let weights = heads.weights(draft, scores, log_sum)?;
     let (dy, v) = (heads.of_queries(draft, dy)?, heads.of_keys(draft, v)?);
     let dweights = draft.apply(crate::dense::matmul::matmul().transpose_b(), &[dy, v]);

@@ -202,7 +202,7 @@ impl<'a, T: Number> Mask<'a, T> {
             None => scores
                 .iter_mut()
                 .zip(places)
-                .for_each(|(score, place)| *score = *score + self.added[place]),
+                .for_each(|(score, place)| *score += self.added[place]),
         }
     }
 }

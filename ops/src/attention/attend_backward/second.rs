@@ -65,7 +65,7 @@ fn written_out(
     let features = spec(draft, inputs[0]).bounds().pop()?;
     let factor = operator.factor(features);
     let mask = inputs.get(6).copied();
-    let scores = heads.scores(draft, operator, inputs[0], inputs[1], mask)?;
+    let scores = heads.scores(draft, operator, (inputs[0], inputs[1], mask))?;
     let weights = heads.weights(draft, scores, inputs[3])?;
     let delta = heads.column(draft, inputs[4])?;
     let q = heads.of_queries(draft, inputs[0])?;

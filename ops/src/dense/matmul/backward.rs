@@ -16,7 +16,7 @@ pub(crate) fn regroup(draft: &mut Draft, wire: Wire, to: &[Dimension]) -> Option
         return Some(wire);
     }
     let bounded = |dimensions: &[Dimension]| dimensions.iter().filter(|d| d.is_bounded()).count();
-    let is_empty = to.iter().any(|&dimension| dimension == Dimension::Fixed(0));
+    let is_empty = to.contains(&Dimension::Fixed(0));
     if to.len() > RANK_MAX || bounded(&own) > 1 || bounded(to) != bounded(&own) || (bounded(to) == 1 && is_empty) {
         return None;
     }
