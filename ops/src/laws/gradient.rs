@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use synfire_runtime::define::{Draft, Wire};
+use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::fault::Code;
 use synfire_runtime::graph::Graph;
 use synfire_runtime::interpret::{Streams, interpret};
@@ -61,6 +61,7 @@ pub fn gradient(sample: &Sample, order: u32) -> Result<Derivative, String> {
         specs,
         inputs: inputs.iter().map(wide).collect(),
     };
+    function.takes_parameters()?;
     for _ in 1..order {
         match function.derived()? {
             Ok(derived) => function = derived,
@@ -126,6 +127,40 @@ impl Function {
             return Err("it has a gradient, but takes no f64 to hold it against".into());
         }
         Ok(Derivative::Absent("it takes no f64".into()))
+    }
+
+    /// That it and its gradient can be built where all inputs but the first are constants of the run,
+    /// as weights are.
+    fn takes_parameters(&self) -> Result<(), String> {
+        let mut draft = Draft::new();
+        let mut wires = Vec::new();
+        for (index, spec) in self.specs.iter().enumerate() {
+            let name = input_name(index);
+            wires.push(match index > 0 && spec.is_fixed() {
+                true => draft.parameter(&name, spec.clone(), Initial::Zeros),
+                false => draft.feed(&name, spec.clone()),
+            });
+        }
+        let outputs = self.subject.apply(&mut draft, &wires);
+        let mut pairs = Vec::new();
+        for (index, &wire) in outputs.iter().enumerate() {
+            let spec = draft.spec(wire).filter(|spec| spec.element.is_float()).cloned();
+            if let Some(spec) = spec {
+                pairs.push((wire, draft.feed(&input_name(self.specs.len() + index), spec)));
+            }
+        }
+        let by = wires.iter().zip(&self.specs).filter(|(_, spec)| spec.element.is_float());
+        let by: Vec<Wire> = by.map(|(wire, _)| *wire).collect();
+        let gradients = vector_jacobian(&mut draft, &pairs, &by);
+        for (index, &wire) in gradients.iter().flatten().chain(&outputs).enumerate() {
+            draft.outlet(&name("out", index), wire);
+        }
+        match draft.check() {
+            Err(faults) if !faults.codes().contains(&Code::NotDifferentiable) => {
+                Err(format!("with weights as parameters: {faults}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Holds the gradient against differences.

@@ -138,6 +138,20 @@ impl Draft {
         self.parameter(&name, spec, Initial::Zeros)
     }
 
+    /// Lets the nodes from `first` on that read nothing but constants, such as a weight turned over,
+    /// fire once for each token of `beat`.
+    pub(crate) fn pace_constants(&mut self, arithmetic: Arithmetic, first: usize, beat: Wire) {
+        for node in first..self.nodes.len() {
+            let is_constant =
+                |wire: &Wire| matches!(self.nodes[wire.node as usize].kind, Kind::Parameter(_));
+            let inputs = &self.nodes[node].inputs;
+            if !inputs.is_empty() && inputs.iter().all(is_constant) {
+                let constant = inputs[0];
+                self.nodes[node].inputs[0] = (arithmetic.pace)(self, constant, beat);
+            }
+        }
+    }
+
     /// Notes that a loss does not depend on what it is differentiated by.
     pub(crate) fn independent(&mut self, by: Wire, loss: &str) {
         if !self.faults.is_empty() {
