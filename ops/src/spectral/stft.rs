@@ -4,7 +4,7 @@
 //! | composite | |
 //! |---|---|
 //! | [`stft`] | `y[k, p] = scale * sum over j of w[j] x[p hop + j] e^(-2 pi i j k / n)` |
-//! | [`istft`] | the frames of each spectrum, under the window, added up and divided by what the squared windows add up to |
+//! | [`istft`] | the frames of the spectra, windowed and added up, divided by the squared windows |
 //!
 //! # Shape
 //! [`stft`]: `x`: `f32` or `f64` `[.., time]`; `window`: `[n]` of the same type -> `y`: `[..,
