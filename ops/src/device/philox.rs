@@ -26,23 +26,26 @@ pub(crate) fn words(
     step_low: u32,
     step_high: u32,
 ) -> Words {
-    let mut words = Words { a: block, b: 0u32.runtime(), c: step_low, d: step_high };
+    let mut a = block;
+    let mut b = RuntimeCell::<u32>::new(0u32).read();
+    let mut c = step_low;
+    let mut d = step_high;
     let mut left = key_low;
     let mut right = key_high;
     #[unroll]
     for _ in 0..ROUNDS {
-        let first = comptime!(FACTORS[0]).runtime();
-        let second = comptime!(FACTORS[1]).runtime();
-        let high_0 = u32::mul_hi(first, words.a);
-        let low_0 = first * words.a;
-        let high_1 = u32::mul_hi(second, words.c);
-        let low_1 = second * words.c;
-        words =
-            Words { a: high_1 ^ words.b ^ left, b: low_1, c: high_0 ^ words.d ^ right, d: low_0 };
+        let high_0 = u32::mul_hi(comptime!(FACTORS[0]), a);
+        let low_0 = a * comptime!(FACTORS[0]);
+        let high_1 = u32::mul_hi(comptime!(FACTORS[1]), c);
+        let low_1 = c * comptime!(FACTORS[1]);
+        a = high_1 ^ b ^ left;
+        b = low_1;
+        c = high_0 ^ d ^ right;
+        d = low_0;
         left += comptime!(STEPS[0]);
         right += comptime!(STEPS[1]);
     }
-    words
+    Words { a, b, c, d }
 }
 
 /// A number in 0..1: the upper 24 bits.

@@ -33,7 +33,9 @@
 //!
 //! let operator = cosine(Kind::Two, (Direction::Forward, Norm::Backward));
 //! let y = fire_once(&operator, &[Value::new(&[4], &[1.0_f32; 4])])?;
-//! assert!(y[0].elements::<f32>().iter().zip([8.0, 0.0, 0.0, 0.0]).all(|(y, e)| (y - e).abs() < 1e-6));
+//! let wanted = [8.0_f32, 0.0, 0.0, 0.0];
+//! let near = |(y, wanted): (f32, f32)| (y - wanted).abs() < 1e-6;
+//! assert!(y[0].elements::<f32>().into_iter().zip(wanted).all(near));
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
