@@ -52,5 +52,5 @@ catalog::operators! {
         soft_margin, hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin,
         focal, dice, lovasz, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
     resample: resize, interpolate, grid_sample, affine_grid;
-    spectral: dft, rdft, cosine, fft, rfft, dct;
+    spectral: dft, rdft, cosine, fft, rfft, dct, stft;
 }
