@@ -4,7 +4,7 @@
 //! | operator | |
 //! |---|---|
 //! | [`grid_sample`] | the image at each point of the grid |
-//! | [`GridSample::transposed`] | the values of the points spread over the image, by the same taps |
+//! | [`GridSample::transposed`] | the values of the points spread over the image by the same taps |
 //!
 //! The grid's `(x, y)` or `(x, y, z)` go from -1 to 1 over the last, the second last, .. axis of
 //! the image. [`GridSample::derivative`] takes derivatives of the weights by a coordinate.
