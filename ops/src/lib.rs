@@ -36,7 +36,8 @@ catalog::operators! {
     scan: cumulative, linear_scan, lag, cummax;
     segment: segments, segment_ids, segment_softmax;
     sparse: coo_matmul, csr_matmul, edge_dot;
-    dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight,
+    dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, tensordot, outer, addmm,
+        conv2d_weight,
         conv1d, conv3d, conv_transpose1d, conv_transpose3d;
     quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear,
         quantised_conv2d;

@@ -198,7 +198,9 @@ fn sample(name: &str, operator: Attend, [query, key]: [&[usize]; 2], heads: usiz
     });
     let weight = |key, own| [noise(key, &[features, own]), noise(key + 1, &[features])];
     let mut inputs = vec![noise(1, query), noise(2, key)];
-    inputs.extend([weight(3, features), weight(5, own), weight(7, own), weight(9, features)].concat());
+    inputs.extend(
+        [weight(3, features), weight(5, own), weight(7, own), weight(9, features)].concat(),
+    );
     Sample::composite(name, "multi_head_attention", build, inputs, expect)
 }
 
@@ -208,9 +210,7 @@ fn project(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Tensor {
     let mut extents = x.extents.clone();
     extents[last] = weight.extents[0];
     Tensor::from_fn(&extents, |at| {
-        let term = |k: usize| {
-            x.at(&[&at[..last], &[k]].concat()) * weight.at(&[at[last], k])
-        };
+        let term = |k: usize| x.at(&[&at[..last], &[k]].concat()) * weight.at(&[at[last], k]);
         bias.data[at[last]] + (0..own).map(term).sum::<f64>()
     })
 }

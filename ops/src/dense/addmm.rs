@@ -34,14 +34,18 @@ use crate::sample::{Expect, Sample, Tensor, noise, reference};
 use crate::torch::{Case, Torch};
 
 /// PyTorch's names.
-pub const TORCH: &[Torch] =
-    &[("addmm", plain), ("baddbmm", plain), ("addmv", plain), ("addbmm", |case| {
+pub const TORCH: &[Torch] = &[
+    ("addmm", plain),
+    ("baddbmm", plain),
+    ("addmv", plain),
+    ("addbmm", |case| {
         let (c, [a, b], factors) = given(case)?;
         let product = case.apply(matmul(), &[a, b]);
         case.spec_of(product)?;
         let product = case.apply(sum(&[0], Keep::Nothing), &[product]);
         Ok(vec![added(case, c, product, factors)])
-    })];
+    }),
+];
 
 fn plain(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let (c, factors_of, factors) = given(case)?;

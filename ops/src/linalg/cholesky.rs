@@ -34,7 +34,9 @@ use super::solve_triangular::{solve_triangular, turned};
 use crate::arrange::triangle::tril;
 use crate::broadcast::binary::add;
 use crate::dense::matmul::{doubled, matmul, names::find};
-use crate::host::matrices::{EachMatrix, Field, Plane, Tail, each_matrix, matrix, metadata, outcome, square, store};
+use crate::host::matrices::{
+    EachMatrix, Field, Plane, Tail, each_matrix, matrix, metadata, outcome, square, store,
+};
 use crate::pointwise::unary::scale;
 use crate::sample::{Expect, Sample, Tensor, noise, reference};
 use crate::torch::Torch;

@@ -1,11 +1,13 @@
-//! The determinant, a composite: `sign * e^logarithm` of [`log_determinant`](super::log_determinant).
+//! The determinant, a composite: `sign * e^logarithm` of
+//! [`log_determinant`](super::log_determinant).
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[.., n, n]`, any dimensions before, which may be bounded. `y`: those before.
+//! `x`: `f32` or `f64` `[.., n, n]`, any dimensions before, which may be bounded. `y`: those
+//! before.
 //!
 //! # Gradient
-//! `dx = dy * y * x^-T`. Of a singular matrix there is none here, so the firing fails, where PyTorch
-//! has one.
+//! `dx = dy * y * x^-T`. Of a singular matrix there is none here, so the firing fails, where
+//! PyTorch has one.
 //!
 //! # Numerics
 //! By way of the logarithm, so with a relative error of about the logarithm's absolute one. As

@@ -100,7 +100,8 @@ impl EachMatrix<2> for Eigh {
         };
         let mut order: Vec<usize> = (0..n).collect();
         let value = |place: usize| found.eigenvalues[place];
-        order.sort_by(|&a, &b| value(a).partial_cmp(&value(b)).unwrap_or(std::cmp::Ordering::Equal));
+        order
+            .sort_by(|&a, &b| value(a).partial_cmp(&value(b)).unwrap_or(std::cmp::Ordering::Equal));
         for (place, &from) in order.iter().enumerate() {
             w[place] = value(from);
             for row in 0..n {
@@ -176,8 +177,8 @@ fn gaps(draft: &mut Draft, w: Wire, one: Wire) -> Option<Wire> {
     Some(draft.apply(subtract(), &[inverse, one]))
 }
 
-/// Eigenvalues of diagonal matrices; of others what depends on no sign: eigenvalues, and projections
-/// on each eigenvector.
+/// Eigenvalues of diagonal matrices; of others what depends on no sign: eigenvalues, and
+/// projections on each eigenvector.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let diagonal = Value::new(&[3, 3], &[2.0_f32, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.5]);

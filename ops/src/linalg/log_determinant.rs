@@ -38,7 +38,9 @@ use super::solve_triangular::turned;
 use crate::broadcast::binary::multiply;
 use crate::dense::matmul::{doubled, names::find, regroup};
 use crate::gradient::spec;
-use crate::host::matrices::{EachMatrix, Field, Plane, Tail, each_matrix, metadata, outcome, square};
+use crate::host::matrices::{
+    EachMatrix, Field, Plane, Tail, each_matrix, metadata, outcome, square,
+};
 use crate::sample::{Expect, Sample, Tensor, noise, reference};
 use crate::torch::Torch;
 
@@ -165,7 +167,8 @@ pub(crate) fn by_permutations(x: &Tensor) -> Vec<f64> {
     fn minor(plane: &[f64], n: usize, columns: &[usize]) -> f64 {
         let row = n - columns.len();
         let term = |(place, &column): (usize, &usize)| {
-            let rest: Vec<usize> = columns.iter().copied().filter(|&other| other != column).collect();
+            let rest: Vec<usize> =
+                columns.iter().copied().filter(|&other| other != column).collect();
             let sign = if place % 2 == 0 { 1.0 } else { -1.0 };
             sign * plane[row * n + column] * minor(plane, n, &rest)
         };

@@ -33,7 +33,9 @@ use synfire_runtime::value::Value;
 use super::solve_triangular::turned;
 use crate::dense::matmul::{doubled, matmul, names::find, regroup};
 use crate::gradient::paced;
-use crate::host::matrices::{EachMatrix, Field, Plane, Tail, each_matrix, matrix, metadata, outcome, square, store};
+use crate::host::matrices::{
+    EachMatrix, Field, Plane, Tail, each_matrix, matrix, metadata, outcome, square, store,
+};
 use crate::pointwise::unary::neg;
 use crate::sample::{Expect, Sample, Tensor, noise, reference};
 use crate::torch::Torch;

@@ -35,7 +35,9 @@ use crate::arrange::transpose::transpose;
 use crate::arrange::triangle::{tril, triu};
 use crate::dense::matmul::{doubled, matmul, names::find};
 use crate::gradient::paced;
-use crate::host::matrices::{EachMatrix, Field, Plane, Tail, each_matrix, matrix, metadata, outcome, square};
+use crate::host::matrices::{
+    EachMatrix, Field, Plane, Tail, each_matrix, matrix, metadata, outcome, square,
+};
 use crate::pointwise::unary::neg;
 use crate::sample::{Sample, Tensor, noise, reference};
 use crate::torch::Torch;

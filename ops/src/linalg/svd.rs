@@ -51,7 +51,8 @@ pub const TORCH: &[Torch] = &[
     ("svd", |case| {
         let x = find(case, &["x", "a", "A", "input"]).ok_or("no input `x`")?;
         let spec = case.spec_of(x)?;
-        let is_square = spec.rank() >= 2 && spec.dimensions[spec.rank() - 2..][0] == spec.dimensions[spec.rank() - 1];
+        let is_square = spec.rank() >= 2
+            && spec.dimensions[spec.rank() - 2..][0] == spec.dimensions[spec.rank() - 1];
         if case.flag("full_matrices", false)? && !is_square {
             return Err("full matrices of a matrix that is not square".into());
         }

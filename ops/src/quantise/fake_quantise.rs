@@ -139,18 +139,16 @@ impl FakeQuantise {
     /// Where the rounded number is in range.
     fn inside(&self, draft: &mut Draft, x: Wire, parameters: [Wire; 2]) -> Wire {
         let rank = spec(draft, x).rank();
-        let [scale, zero] =
-            parameters.map(|wire| {
-                let wire = paced(draft, wire, x);
-                channels::beside(draft, wire, self.axis, rank)
-            });
+        let [scale, zero] = parameters.map(|wire| {
+            let wire = paced(draft, wire, x);
+            channels::beside(draft, wire, self.axis, rank)
+        });
         let inverse = draft.apply(recip(), &[scale]);
         let scaled = draft.apply(multiply(), &[x, inverse]);
         let rounded = draft.apply(round(), &[scaled]);
         let shifted = draft.apply(add(), &[rounded, zero]);
-        let [low, high] = [self.low, self.high].map(|bound| {
-            draft.apply(fill(bound as f64), &[zero])
-        });
+        let [low, high] =
+            [self.low, self.high].map(|bound| draft.apply(fill(bound as f64), &[zero]));
         let above = draft.apply(greater_equal(), &[shifted, low]);
         let below = draft.apply(less_equal(), &[shifted, high]);
         draft.apply(logical_and(), &[above, below])
@@ -256,7 +254,8 @@ fn by_search(operator: FakeQuantise) -> Expect {
             let channel = operator.axis.map_or(0, |axis| at[axis]);
             let (scale, zero) = (scales.data[channel], zeros.data[channel]);
             let wanted = x.at(at) / scale;
-            let distance = |n: i64| ((n as f64 - zero - wanted).abs(), (n as f64 - zero) % 2.0 != 0.0);
+            let distance =
+                |n: i64| ((n as f64 - zero - wanted).abs(), (n as f64 - zero) % 2.0 != 0.0);
             let nearest = (operator.low..=operator.high).min_by(|&a, &b| {
                 let (a, b) = (distance(a), distance(b));
                 // Infinite distances are equal: the sign decides.

@@ -6,8 +6,8 @@
 //! # Shape
 //! `x`: `u8` `[batch, channel, row, column]`, whose batch may be bounded, with one scale and zero
 //! point; `weight`: `u8` `[out, channel, kernel row, kernel column]`, at most 64 taps, with one of
-//! each for all or for each `out`. `bias`, if any: `[out]`. `y`: `[batch, out, row, column]`, of the
-//! type of the scales.
+//! each for all or for each `out`. `bias`, if any: `[out]`. `y`: `[batch, out, row, column]`, of
+//! the type of the scales.
 //!
 //! # Gradient
 //! By scales and bias, that of the parts; none by bytes.

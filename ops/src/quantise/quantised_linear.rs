@@ -2,16 +2,18 @@
 //! output: `y = x.scale * weight.scale * ((x - x.zero) * (weight - weight.zero)^T) + bias`.
 //!
 //! # Shape
-//! `x`: `u8` `[.., in]`, with any dimensions before, which may be bounded, one `scale` (`f32`
-//! or `f64` `[]`) and zero point (`i32` `[]`); `weight`: `u8` `[out, in]`, with one of each for all or for
-//! each output (`[out]`). `bias`, if any: `[out]`, of the type of the scales, as `y`: `[.., out]`.
+//! `x`: `u8` `[.., in]`, with any dimensions before, which may be bounded, one `scale` (`f32` or
+//! `f64` `[]`) and zero point (`i32` `[]`); `weight`: `u8` `[out, in]`, with one of each for all or
+//! for each output (`[out]`). `bias`, if any: `[out]`, of the type of the scales, as `y`:
+//! `[.., out]`.
 //!
 //! # Gradient
 //! By scales and bias, that of the parts; none by bytes. For training there is
 //! [`fake_quantise`](super::fake_quantise) before a [`linear`](crate::dense::linear).
 //!
 //! # Numerics
-//! The sum is exact ([`integer_matmul`](super::integer_matmul)), then rounded to `f32`, then scaled.
+//! The sum is exact ([`integer_matmul`](super::integer_matmul)), then rounded to the type of the
+//! scales, then scaled.
 //!
 //! # Example
 //! ```
@@ -111,8 +113,7 @@ fn sample(name: &str, x: &[usize], weight: [usize; 2], scales: usize) -> Sample 
             let flat = place.next().unwrap_or(0);
             let (row, column) = (flat / out, flat % out);
             let term = |k| {
-                real(x, 0, row * features + k, 0)
-                    * real(weight, 3, column * features + k, column)
+                real(x, 0, row * features + k, 0) * real(weight, 3, column * features + k, column)
             };
             bias.data[column] + (0..features).map(term).sum::<f64>()
         })]

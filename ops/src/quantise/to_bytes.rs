@@ -34,8 +34,8 @@ use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{add, multiply};
 use crate::broadcast::cast::cast;
-use crate::pointwise::unary::{clamp, recip, round};
 use crate::gradient::all_paced;
+use crate::pointwise::unary::{clamp, recip, round};
 use crate::quantise::fake_quantise::channels;
 use crate::reject::reject;
 use crate::require;

@@ -289,8 +289,7 @@ fn attend(
         if query < shape.queries {
             let is_empty = total == 0.0;
             for f in 0..values {
-                y[(row * values + f) as usize] =
-                    select(is_empty, 0.0, sums[f as usize] / total);
+                y[(row * values + f) as usize] = select(is_empty, 0.0, sums[f as usize] / total);
             }
             let nothing = f32::reinterpret(0xff80_0000u32);
             log_sum[row as usize] = select(is_empty, nothing, largest + total.ln());

@@ -125,9 +125,7 @@ fn trials() -> Vec<Trial> {
         trial("no batch", attend(), &[0], [3, 3, 5, 7, 4, 3]),
         trial("no values", attend(), &[2], [3, 3, 5, 7, 4, 0]),
         trial("of f64", attend().causal(), &[2], [4, 2, 5, 7, 4, 3]).wide(),
-        trial("added f64", attend(), &[2], [2, 2, 3, 5, 2, 3])
-            .mask(noise(9, &[3, 5]))
-            .wide(),
+        trial("added f64", attend(), &[2], [2, 2, 3, 5, 2, 3]).mask(noise(9, &[3, 5])).wide(),
         trial("bounded batch", attend().causal(), &[4], [3, 3, 5, 7, 4, 3]).bounded(),
     ]
 }
@@ -238,8 +236,8 @@ impl Scores {
         let factor = operator.factor(features);
         let data = Tensor::from_fn(&[heads, queries, keys], |at| {
             let (row, column) = ((at[0] * queries + at[1]), (at[0] / group * keys + at[2]));
-            let terms = (0..features)
-                .map(|f| q.data[row * features + f] * k.data[column * features + f]);
+            let terms =
+                (0..features).map(|f| q.data[row * features + f] * k.data[column * features + f]);
             let score = factor * terms.sum::<f64>();
             let early = operator.before.is_some_and(|before| at[2] + before < at[1]);
             let late = operator.after.is_some_and(|after| at[2] > at[1] + after);
@@ -326,14 +324,17 @@ fn derived(operator: &Attend, inputs: &[Tensor]) -> Vec<Tensor> {
         for query in 0..queries {
             let row = head * queries + query;
             for key in 0..keys {
-                let (column, weight) = (head / scores.group * keys + key, weights.at(&[head, query, key]));
+                let (column, weight) =
+                    (head / scores.group * keys + key, weights.at(&[head, query, key]));
                 let dys = &dy.data[row * values..(row + 1) * values];
                 let vs = &v.data[column * values..(column + 1) * values];
                 let dweight: f64 = dys.iter().zip(vs).map(|(dy, v)| dy * v).sum();
                 let dscore = factor * weight * (dweight - delta.data[row]);
                 for feature in 0..features {
-                    dq.data[row * features + feature] += dscore * k.data[column * features + feature];
-                    dk.data[column * features + feature] += dscore * q.data[row * features + feature];
+                    dq.data[row * features + feature] +=
+                        dscore * k.data[column * features + feature];
+                    dk.data[column * features + feature] +=
+                        dscore * q.data[row * features + feature];
                 }
                 for (value, dy) in dys.iter().enumerate() {
                     dv.data[column * values + value] += weight * dy;

@@ -4,9 +4,7 @@ use cubecl::prelude::*;
 use synfire_runtime::operator::{FireError, KernelError, Specs};
 
 use super::AttendBackward;
-use crate::attention::attend::cube::{
-    LOW, Shape, Static, UNITS, mask_of, masked, reaches, shape,
-};
+use crate::attention::attend::cube::{LOW, Shape, Static, UNITS, mask_of, masked, reaches, shape};
 use crate::device::kernel::{Call, CubeKernel, Tensor, sizes};
 use crate::device::real::exp;
 use crate::device::words::offset_of;
@@ -214,8 +212,7 @@ fn by_keys(
         }
         for member in 0..shape.group {
             let head = group * shape.group + member;
-            let place =
-                offset_of(head, 0u32, &outer, &strides) + inside * shape.to_key;
+            let place = offset_of(head, 0u32, &outer, &strides) + inside * shape.to_key;
             let mut first = 0u32;
             while first < shape.queries {
                 let count = min(tile, shape.queries - first);

@@ -31,7 +31,11 @@ pub(super) fn gradient(operator: &Attend, backward: &mut Backward<'_>) -> Gradie
 }
 
 /// `a * b` of two stacks of matrices, either transposed.
-fn product(draft: &mut Draft, (a, a_is_turned): (Wire, bool), (b, b_is_turned): (Wire, bool)) -> Wire {
+fn product(
+    draft: &mut Draft,
+    (a, a_is_turned): (Wire, bool),
+    (b, b_is_turned): (Wire, bool),
+) -> Wire {
     let operator = if a_is_turned { matmul().transpose_a() } else { matmul() };
     let operator = if b_is_turned { operator.transpose_b() } else { operator };
     draft.apply(operator, &[a, b])

@@ -17,7 +17,11 @@ pub(crate) fn regroup(draft: &mut Draft, wire: Wire, to: &[Dimension]) -> Option
     }
     let bounded = |dimensions: &[Dimension]| dimensions.iter().filter(|d| d.is_bounded()).count();
     let is_empty = to.contains(&Dimension::Fixed(0));
-    if to.len() > RANK_MAX || bounded(&own) > 1 || bounded(to) != bounded(&own) || (bounded(to) == 1 && is_empty) {
+    if to.len() > RANK_MAX
+        || bounded(&own) > 1
+        || bounded(to) != bounded(&own)
+        || (bounded(to) == 1 && is_empty)
+    {
         return None;
     }
     let extent = |dimension: &Dimension| match *dimension {
