@@ -38,17 +38,19 @@ catalog::operators! {
     sparse: coo_matmul, csr_matmul, edge_dot;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, outer, addmm, conv2d_weight,
         conv1d, conv3d, conv_transpose1d, conv_transpose3d;
-    quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear;
+    quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear,
+        quantised_conv2d;
     attention: attend, attend_backward, attend_composite, rotary, rotary_tables,
         multi_head_attention;
     linalg: solve, solve_triangular, cholesky, qr, eigh, svd, inverse, log_determinant, determinant;
-    pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum, max_pool;
+    pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum, max_pool, avg_pool,
+        adaptive_pool, max_unpool, lp_pool;
     normalize: softmax, batch_norm, batch_norm_reestimate, row_norm, group_norm, instance_norm,
         lp_normalise, weight_norm, local_response_norm;
-    recurrent: recurrence, tangent;
+    recurrent: cell, network, recurrence, tangent;
     loss: mse, l1, huber, smooth_l1, bce_with_logits, kl_div, poisson_nll, gaussian_nll,
         soft_margin, hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin,
-        focal, dice, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
+        focal, dice, lovasz, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
     resample: resize, interpolate, grid_sample, affine_grid;
     spectral: dft, rdft, cosine, fft, rfft, dct;
 }

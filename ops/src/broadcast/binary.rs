@@ -88,7 +88,10 @@ rows! {
         );
     /// The angle of the point `(b, a)` in radians, from -pi to pi.
     atan2 Arithmetic floats: |a, b| a.atan2(b), |a, b| 2.0 * (a / (a.hypot(b) + b)).atan(),
-        |a, b, _y, dy| (dy * b / (a.squared() + b.squared()), -(dy * a / (a.squared() + b.squared())));
+        |a, b, _y, dy| (
+            dy * b / (a.squared() + b.squared()),
+            -(dy * a / (a.squared() + b.squared()))
+        );
     /// `a - trunc(a / b) * b`: the rest has the sign of `a`.
     fmod Division numbers: |a, b| a.rest(b), |a, b| a - (a / b).trunc() * b,
         |a, b, _y, dy| (dy, -(dy * (a / b).to(trunc())));

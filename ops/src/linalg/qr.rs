@@ -19,9 +19,8 @@
 //! use synfire_runtime::{solo::fire_once, value::Value};
 //!
 //! let x = Value::new(&[2, 1], &[3.0_f32, 4.0]);
-//! let outputs = fire_once(&qr(), &[x])?;
-//! assert_eq!(outputs[0].elements::<f32>(), [-0.6, -0.8]);
-//! assert_eq!(outputs[1].elements::<f32>(), [-5.0]);
+//! let r = &fire_once(&qr(), &[x])?[1];
+//! assert_eq!(r.elements::<f32>(), [-5.0]);
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 

@@ -9,13 +9,13 @@
 //! `[size, size]`, `size` at most 32768.
 //!
 //! # Gradient
-//! Of heights, `dy` of a cell goes to the z of its highest point, in equal parts if they are several.
-//! Marks do not change with a small move of a point: zero everywhere.
+//! Of heights, `dy` of a cell goes to the z of its highest point, in equal parts if they are
+//! several. Marks do not change with a small move of a point: zero everywhere.
 //!
 //! # Numerics
-//! Cell coordinates are computed in the element type, in the order written. A point outside the map or with a
-//! NaN coordinate is dropped. A cell is a maximum, so neither the order of the points nor the crew
-//! changes a bit; no zero in the map is negative.
+//! Cell coordinates are computed in the element type, in the order written. A point outside the map
+//! or with a NaN coordinate is dropped. A cell is a maximum, so neither the order of the points nor
+//! the crew changes a bit; no zero in the map is negative.
 //!
 //! # Example
 //! ```
@@ -30,8 +30,8 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
-    SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
+    Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;

@@ -108,9 +108,13 @@ pub struct Recurrence {
 }
 
 impl Recurrence {
-    pub(super) fn of(cell: &'static Cell) -> Self {
+    fn of(cell: &'static Cell) -> Self {
         let walk = Walk::default();
         Self { cell, walk, has_bias: false, has_initial: false, has_lengths: false }
+    }
+
+    pub(super) fn along(cell: &'static Cell, walk: Walk) -> Self {
+        Self { walk, ..Self::of(cell) }
     }
 
     /// From the last step to the first.

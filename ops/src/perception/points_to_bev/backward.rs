@@ -40,9 +40,8 @@ pub(super) fn of_heights(bev: PointsToBev, backward: &mut Backward<'_>) -> Wire 
     let size = draft.apply(cast(Element::I64), &[size]);
     let first = draft.apply(multiply(), &[row, size]);
     let cell = draft.apply(add(), &[first, column]);
-    let [map, dy] = [map, dy].map(|map| {
-        draft.apply(reshape(&[Extent::Is(bev.size * bev.size)]), &[map])
-    });
+    let [map, dy] =
+        [map, dy].map(|map| draft.apply(reshape(&[Extent::Is(bev.size * bev.size)]), &[map]));
     let height = draft.apply(index_select(0), &[map, cell]);
     let is_top = draft.apply(equal(), &[z, height]);
     let is_top = draft.apply(logical_and(), &[is_top, is_inside]);
@@ -64,8 +63,7 @@ fn places(bev: PointsToBev, draft: &mut Draft, position_m: Wire) -> (Wire, Wire)
     let resolution = draft.apply(fill(f64::from(bev.resolution_m)), &[position_m]);
     let position = draft.apply(divide(), &[position_m, resolution]);
     let position = draft.apply(shift(bev.size as f64 / 2.0), &[position]);
-    let [zero, size] =
-        [0.0, bev.size as f64].map(|edge| draft.apply(fill(edge), &[position]));
+    let [zero, size] = [0.0, bev.size as f64].map(|edge| draft.apply(fill(edge), &[position]));
     let is_from = draft.apply(greater_equal(), &[position, zero]);
     let is_below = draft.apply(less(), &[position, size]);
     (draft.apply(floor(), &[position]), draft.apply(logical_and(), &[is_from, is_below]))

@@ -52,6 +52,7 @@ pub(super) fn all() -> Vec<Sample> {
         mean("mean", 0, 3, noise(7, &[7, 2])),
         mean("mean of inner axis", 1, 2, noise(8, &[2, 5, 3])),
         mean("mean of a vector", 0, 4, wide(&noise(9, &[6]))),
+        mean("mean of nothing", 0, 2, noise(9, &[0, 2])),
         literal([1.0, f32::NAN, 3.0, 3.0], segment_max(0, 2), [nan, 3.0]),
         literal([f32::NAN, 1.0, 3.0, 3.0], segment_min(0, 2), [nan, 3.0]),
         case("many", segment_sum(0, 101), noise(9, &[1009, 2])),
