@@ -13,14 +13,16 @@
 //!
 //! # Gradient
 //! `da = f_a(a, b) * dy` and `db = f_b(a, b) * dy`, each summed over the axes that it was repeated
-//! along. Of two equal inputs of `minimum` and `maximum` each gets half. Comparisons and logic have
-//! none.
+//! along. Of two equal inputs of `minimum` and `maximum` each gets half. [`power`] of 0 has the
+//! gradient 0 by an exponent that is not negative, and by the base where the exponent is 0.
+//! [`floor_divide`] has zeros; integers, comparisons and logic have none.
 //!
 //! # Numerics
 //! As PyTorch's function of the same name. Integers wrap. `minimum` and `maximum` are NaN where an
 //! input is; comparisons with NaN are false but for `not_equal`. `divide`, `power` and `atan2` take
-//! floats only, so that no integer is rounded unasked. Integer `remainder` by 0 fails the firing
-//! on the host, and is any number on an accelerator.
+//! floats only, so that no integer is rounded unasked. Integer [`remainder`], [`fmod`] and
+//! [`floor_divide`] by 0 fail the firing on the host, and are any number on an accelerator. Floats
+//! of 16 bits are computed in `f32` and rounded once.
 //!
 //! # Example
 //! ```

@@ -75,8 +75,8 @@ pub fn addcdiv(draft: &mut Draft, x: Wire, [a, b]: [Wire; 2], value: f64) -> Wir
 /// Equal shapes, broadcast ones, one element, none, and shapes that do not fit.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
-    type Three = fn(&mut Draft, [Wire; 3]) -> Wire;
-    let rows: [(&str, Three, fn([f64; 3]) -> f64); 3] = [
+    type Row = (&'static str, fn(&mut Draft, [Wire; 3]) -> Wire, fn([f64; 3]) -> f64);
+    let rows: [Row; 3] = [
         ("lerp", |draft, [a, b, w]| lerp(draft, a, b, w), |[a, b, w]| (1.0 - w) * a + w * b),
         ("addcmul", |draft, [x, a, b]| addcmul(draft, x, [a, b], -0.5), |[x, a, b]| x - a * b / 2.0),
         ("addcdiv", |draft, [x, a, b]| addcdiv(draft, x, [a, b], 3.0), |[x, a, b]| 3.0 / b * a + x),

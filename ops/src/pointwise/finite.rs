@@ -88,8 +88,8 @@ pub fn nan_to_num(draft: &mut Draft, x: Wire, [nan, above, below]: [f64; 3]) -> 
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let special = [0.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -1.5];
-    type Judge = fn(&mut Draft, Wire) -> Wire;
-    let judges: [(&str, Judge, fn(f64) -> bool); 3] = [
+    type Row = (&'static str, fn(&mut Draft, Wire) -> Wire, fn(f64) -> bool);
+    let judges: [Row; 3] = [
         ("is_nan", is_nan, f64::is_nan),
         ("is_infinite", is_infinite, f64::is_infinite),
         ("is_finite", is_finite, f64::is_finite),

@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn no_gradient_passes() {
         let mut draft = Draft::new();
-        let x = draft.feed("x", Spec::f32([]));
+        let x = draft.feed("x", Spec::f32([1]));
         let y = draft.apply(stop_gradient(), &[x]);
         assert_eq!(gradients(&mut draft, y, &[x]), [None]);
     }

@@ -91,14 +91,12 @@ fn operands(case: &mut Case<'_>) -> Result<[Wire; 2], String> {
         (None, Some(b), &[a, c]) => [if a == b { c } else { a }, b],
         (None, None, &[a, b]) => [a, b],
         // One of them is a number.
-        (Some(a), None, _) | (None, None, &[a]) => {
-            let value = constant(case, &SECOND)?;
-            beside(case, a, value)?
-        }
-        (None, Some(b), _) => {
-            let value = constant(case, &FIRST)?;
-            let [b, a] = beside(case, b, value)?;
-            [a, b]
+        (Some(x), _, _) | (None, Some(x), _) | (None, None, &[x]) => {
+            let is_given = |names: &[&'static str]| case.attribute(case.spelling(names)).is_some();
+            let is_first = is_given(&FIRST) && !is_given(&SECOND);
+            let value = constant(case, if is_first { &FIRST } else { &SECOND })?;
+            let [x, value] = beside(case, x, value)?;
+            if is_first { [value, x] } else { [x, value] }
         }
         _ => return Err("no two operands".into()),
     };

@@ -65,9 +65,9 @@ pub(crate) fn words(seed: Seed, key: u64, at: u64, step: u64) -> [u32; 4] {
     for _ in 0..10 {
         let products = [0xD251_1F53 * state[0], 0xCD9E_8D57 * state[2]];
         state = [
-            products[1] / WORD ^ state[1] ^ left,
+            (products[1] / WORD) ^ state[1] ^ left,
             products[1] % WORD,
-            products[0] / WORD ^ state[3] ^ right,
+            (products[0] / WORD) ^ state[3] ^ right,
             products[0] % WORD,
         ];
         (left, right) = ((left + 0x9E37_79B9) % WORD, (right + 0xBB67_AE85) % WORD);
