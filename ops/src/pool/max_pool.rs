@@ -100,8 +100,9 @@ pub fn max_pool3d_indices(
     with_indices::<3>(draft, x, |_, _, directions| plane(pooling, dilation, directions))
 }
 
+/// Max pooling over the last `N` axes.
 #[track_caller]
-fn largest<const N: usize>(
+pub(super) fn largest<const N: usize>(
     draft: &mut Draft,
     x: Wire,
     pooling: &Pooling<N>,

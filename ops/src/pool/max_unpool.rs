@@ -48,7 +48,11 @@ fn torch<const N: usize>(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let index = case.operand(&["indices", "index", "idx"])?;
     let (x, extent) = match case.attribute("output_size") {
         Some(_) => {
-            let x = case.operand(&["x", "input"])?;
+            // The window has no say in it.
+            let x = attributes::pooling::<N>(case).map_or_else(
+                |_| case.operand(&["x", "input"]),
+                |(x, _)| Ok(x),
+            )?;
             let size = case.integers("output_size")?.unwrap_or_default();
             // Batch and channels may be given too.
             let size: Vec<usize> = size.iter().rev().take(N).rev().map(|&n| n.max(0) as usize).collect();
