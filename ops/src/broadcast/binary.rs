@@ -47,8 +47,10 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 #[cfg(feature = "cube")]
 mod cube; // the formulas on accelerators
 mod family; // the operator behind all rows
+mod names; // what PyTorch calls them
 mod table; // how rows are written
 pub use family::Binary;
+pub use names::TORCH;
 use family::{Kind, Part, Row, judge, update};
 use table::{Example, element_of, part, parts, rows};
 
@@ -86,7 +88,10 @@ rows! {
         );
     /// The angle of the point `(b, a)` in radians, from -pi to pi.
     atan2 Arithmetic floats: |a, b| a.atan2(b), |a, b| 2.0 * (a / (a.hypot(b) + b)).atan(),
-        |a, b, _y, dy| (dy * b / (a.squared() + b.squared()), -(dy * a / (a.squared() + b.squared())));
+        |a, b, _y, dy| (
+            dy * b / (a.squared() + b.squared()),
+            -(dy * a / (a.squared() + b.squared()))
+        );
     /// `a - trunc(a / b) * b`: the rest has the sign of `a`.
     fmod Division numbers: |a, b| a.rest(b), |a, b| a - (a / b).trunc() * b,
         |a, b, _y, dy| (dy, -(dy * (a / b).to(trunc())));

@@ -39,8 +39,11 @@ use crate::sample::{Sample, bounded_first, noise};
 #[cfg(feature = "cube")]
 mod cube; // the formulas on accelerators
 pub(crate) mod family; // the operator behind all rows
+mod names; // what PyTorch calls them
 pub(crate) mod table; // how rows are written
 pub use family::Unary;
+pub use names::TORCH;
+pub(crate) use names::{as_float, float, number, operand, same};
 use table::{Example, rows};
 
 rows! {

@@ -72,6 +72,9 @@ pub fn variance(draft: &mut Draft, x: Wire, axes: &[usize], keep: Keep, correcti
             return total;
         }
         if let Some(count) = count(&spec, axes) {
+            if count == 0 {
+                return draft.apply(fill(f64::NAN), &[total]);
+            }
             let freedom = (count as f64 - correction).max(0.0);
             return draft.apply(scale(1.0 / freedom), &[total]);
         }

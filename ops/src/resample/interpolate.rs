@@ -10,7 +10,7 @@
 //! # Numerics
 //! As `resize` along each axis: every method is a product over axes, so their order changes
 //! roundings only. As PyTorch's `interpolate` in all its modes, with `antialias` as the smooth
-//! methods.
+//! methods; but not where that repeats the first row for a smooth result of one column (2.15).
 //!
 //! # Example
 //! ```

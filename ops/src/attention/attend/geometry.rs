@@ -88,6 +88,12 @@ impl Geometry {
         })
     }
 
+    /// How far behind and ahead of a query its keys are.
+    #[cfg(feature = "cube")]
+    pub(crate) fn reach(&self) -> [Option<usize>; 2] {
+        [self.before, self.after]
+    }
+
     /// Blocks of queries of one head.
     pub(crate) fn query_blocks(&self) -> usize {
         self.queries.div_ceil(QUERIES)
@@ -196,7 +202,7 @@ impl<'a, T: Number> Mask<'a, T> {
             None => scores
                 .iter_mut()
                 .zip(places)
-                .for_each(|(score, place)| *score = *score + self.added[place]),
+                .for_each(|(score, place)| *score += self.added[place]),
         }
     }
 }

@@ -155,7 +155,7 @@ fn accumulate<T: Number>(weights: &mut [T], (largest, sum): (&mut T, &mut T), y:
     let mut own = T::of(0.0);
     for weight in weights {
         *weight = Real::exp(*weight - base);
-        own = own + *weight;
+        own += *weight;
     }
     *sum = *sum * factor + own;
     *largest = new;
