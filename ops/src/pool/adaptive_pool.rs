@@ -149,6 +149,7 @@ pub fn samples() -> Vec<Sample> {
         sample("volume, global", [1, 1, 1], noise(1, &[2, 3, 2, 3, 4])),
         sample("volume, no batch", [2, 3, 2], noise(1, &[3, 4, 5, 4])),
         sample("volume, empty batch", [2, 3, 2], noise(1, &[0, 2, 4, 5, 3])),
+        sample("volume, no places", [2, 0, 2], noise(1, &[1, 2, 4, 5, 3])),
         sample("volume, bounded", [2, 3, 2], noise(1, &[2, 2, 4, 5, 3]))
             .with_specs(bounded(&[2, 4, 5, 3])),
         sample("volume, f64", [3, 2, 2], window::wide(1, &[1, 2, 4, 5, 3])),

@@ -83,7 +83,7 @@ impl MaxPool2dIndices {
             return Ok(Windows { spans: pool.spans(), dilation: self.motion.dilation });
         };
         let image = Image::of(x)?;
-        if let Some(axis) = image.extent.iter().position(|&extent| extent == 0) {
+        if let Some(axis) = (0..2).find(|&axis| image.extent[axis] == 0 && places[axis] > 0) {
             return Err(SpecError::new("x", 0, "at least 1").at(x.rank() - 2 + axis));
         }
         let spans = [0, 1].map(|axis| Spans::even(image.extent[axis], places[axis]));

@@ -33,12 +33,12 @@ impl Spans {
     }
 
     /// Windows that together are the image, as equal as can be: from `floor(p * extent / places)`
-    /// to before `ceil((p + 1) * extent / places)`. The image is not empty.
+    /// to before `ceil((p + 1) * extent / places)`. An image without pixels has no windows.
     pub(crate) fn even(extent: usize, places: usize) -> Self {
-        // Without windows the divisor does not matter.
-        let divisor = places.max(1);
+        // Without windows step and divisor do not matter.
+        let (step, divisor) = if places == 0 { (extent.max(1), 1) } else { (extent, places) };
         let last = (extent + divisor - 1) as isize;
-        Self { extent, places, step: extent, first: 0, last, divisor }
+        Self { extent, places, step, first: 0, last, divisor }
     }
 
     /// Windows over all pixels, each of them.
