@@ -15,7 +15,8 @@
 //!
 //! # Numerics
 //! Sums run row by row. NaN is larger than all numbers. As PyTorch's `adaptive_avg_pool*` and
-//! `adaptive_max_pool*`. The indices of a volume are put together in `f64`, which accelerators lack.
+//! `adaptive_max_pool*`. The indices of a volume are put together in `f64`, which accelerators
+//! lack.
 //!
 //! # Example
 //! ```

@@ -48,11 +48,6 @@ impl Spans {
         Self { extent, places, step: 1, first: 0, last, divisor }
     }
 
-    /// A window for each pixel.
-    pub(crate) fn single(extent: usize) -> Self {
-        Self::sliding([1, 1, 0], extent, extent)
-    }
-
     /// For each pixel, the windows that it is in; the other way round twice is this one again.
     pub(crate) fn transposed(&self) -> Self {
         let both = (self.divisor + self.step - 1) as isize;
