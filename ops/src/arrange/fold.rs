@@ -5,8 +5,9 @@
 //! [`unfold`](super::unfold::unfold).
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel * taps, places]` or without the batch, which may be bounded.
-//! `y`: `[batch, channel, row, column]` with the given rows and columns, which have as many places.
+//! `x`: `f32` or `f64` `[batch, channel * taps, places]` or without the batch, which may be
+//! bounded. `y`: `[batch, channel, row, column]` with the given rows and columns, which have as
+//! many places.
 //!
 //! # Gradient
 //! [`unfold`](super::unfold::unfold).

@@ -5,8 +5,8 @@
 //! times `x`. A convolution does not need it: its kernels never store the columns.
 //!
 //! # Shape
-//! `x`: any element type, `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
-//! be bounded. `y`: `[batch, channel * taps, places]`, or without the batch.
+//! `x`: any element type, `[batch, channel, row, column]` or `[channel, row, column]`; the batch
+//! may be bounded. `y`: `[batch, channel * taps, places]`, or without the batch.
 //!
 //! # Gradient
 //! [`fold`](super::fold::fold): each pixel gets the sum over the columns that it is in.
@@ -27,7 +27,7 @@
 //! ```
 
 use synfire_runtime::define::{Draft, Wire};
-use synfire_runtime::spec::{Dimension, Element, Spec};
+use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use super::frames::frames;

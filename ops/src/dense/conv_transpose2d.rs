@@ -18,9 +18,9 @@
 //! with `dy` for the image and `x` for the places, and `dbias[o]` is the sum of `dy[o]`.
 //!
 //! # Numerics
-//! IEEE arithmetic, sums in blocks whose order depends on the shape only, fused multiply-adds where the
-//! CPU has them. At the borders an infinite weight may meet the zeros around the image and give NaN
-//! where PyTorch's `conv_transpose2d`, which it equals otherwise, gives none.
+//! IEEE arithmetic, sums in blocks whose order depends on the shape only, fused multiply-adds where
+//! the CPU has them. At the borders an infinite weight may meet the zeros around the image and give
+//! NaN where PyTorch's `conv_transpose2d`, which it equals otherwise, gives none.
 //!
 //! # Example
 //! ```
@@ -36,8 +36,8 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
-    Tolerance,
+    Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 

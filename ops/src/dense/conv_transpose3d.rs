@@ -1,9 +1,10 @@
 //! Transposed convolution of volumes: each voxel of `x` adds its kernel, scaled, to the output at
 //! `(r, p, q) * stride + (h, i, j) * dilation - before`, and each filter its bias once.
 //!
-//! A composite: one [`conv_transpose2d`] of all slices, with the kernel's depth as further channels,
-//! and the slices that it gives added up along the depth ([`overlap_add`]). Between the two lies
-//! what the slices give: the kernel's depth times `x` in places, with the output's rows and columns.
+//! A composite: one [`conv_transpose2d`] of all slices, with the kernel's depth as further
+//! channels, and the slices that it gives added up along the depth ([`overlap_add`]). Between the
+//! two lies what the slices give: the kernel's depth times `x` in places, with the output's rows
+//! and columns.
 //!
 //! # Shape
 //! `x`: `f32` or `f64` `[batch, channel, depth, row, column]` or without the batch, which is fixed.
@@ -139,7 +140,8 @@ fn along_depth(
     // stride or dilation is too much, and has no frames.
     let too_much = more >= stride.max(dilation);
     let given = if too_much { 0 } else { more };
-    let (cut, zeros) = (sliding.after[0].saturating_sub(given), given.saturating_sub(sliding.after[0]));
+    let (cut, zeros) =
+        (sliding.after[0].saturating_sub(given), given.saturating_sub(sliding.after[0]));
     let extent = whole.saturating_sub(sliding.before[0] + cut) + more - given;
     let channel = rank - 5;
     let sums = overlap_add(channel + 1, taps, extent).axes(channel, channel + 2);
@@ -180,10 +182,12 @@ pub fn samples() -> Vec<Sample> {
         case("plain", plain, [0; 3], [&[2, 3, 3, 4, 5], &[3, 4, 2, 3, 3]]),
         case("all", all, [1, 0, 2], [&[2, 3, 4, 3, 2], &[3, 2, 3, 2, 2]]),
         case("past a place", all, [2, 0, 0], [&[1, 2, 3, 3, 2], &[2, 2, 2, 2, 2]]),
-        case("past the end", Sliding { after: [0; 3], ..all }, [2, 0, 0], [
-            &[1, 2, 3, 3, 2],
-            &[2, 2, 2, 2, 2],
-        ]),
+        case(
+            "past the end",
+            Sliding { after: [0; 3], ..all },
+            [2, 0, 0],
+            [&[1, 2, 3, 3, 2], &[2, 2, 2, 2, 2]],
+        ),
         case("groups", grouped, [1, 0, 0], [&[1, 4, 3, 3, 2], &[4, 2, 2, 3, 2]]),
         case("no batch", all, [0; 3], [&[3, 3, 4, 2], &[3, 2, 2, 2, 3]]),
         case("one voxel", plain, [0; 3], [&[1, 1, 1, 1, 1], &[1, 1, 1, 1, 1]]),

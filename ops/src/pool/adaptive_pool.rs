@@ -15,7 +15,8 @@
 //!
 //! # Numerics
 //! Sums run row by row. NaN is larger than all numbers. As PyTorch's `adaptive_avg_pool*` and
-//! `adaptive_max_pool*`. The indices of a volume are put together in `f64`, which accelerators lack.
+//! `adaptive_max_pool*`. The indices of a volume are put together in `f64`, which accelerators
+//! lack.
 //!
 //! # Example
 //! ```
@@ -149,6 +150,7 @@ pub fn samples() -> Vec<Sample> {
         sample("volume, global", [1, 1, 1], noise(1, &[2, 3, 2, 3, 4])),
         sample("volume, no batch", [2, 3, 2], noise(1, &[3, 4, 5, 4])),
         sample("volume, empty batch", [2, 3, 2], noise(1, &[0, 2, 4, 5, 3])),
+        sample("volume, no places", [2, 0, 2], noise(1, &[1, 2, 4, 5, 3])),
         sample("volume, bounded", [2, 3, 2], noise(1, &[2, 2, 4, 5, 3]))
             .with_specs(bounded(&[2, 4, 5, 3])),
         sample("volume, f64", [3, 2, 2], window::wide(1, &[1, 2, 4, 5, 3])),

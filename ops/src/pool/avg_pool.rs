@@ -1,7 +1,7 @@
 //! Average pooling along one axis and of volumes, and the sums that a fixed divisor wants.
 //!
-//! Composites of [`avg_pool2d`]: a line is an image with one row; a volume is pooled slice by slice,
-//! then along its depth: the mean of a window is the mean of its slices' means.
+//! Composites of [`avg_pool2d`]: a line is an image with one row; a volume is pooled slice by
+//! slice, then along its depth: the mean of a window is the mean of its slices' means.
 //!
 //! # Shape
 //! `x`: `f32` or `f64` `[batch, channel, time]`, `[batch, channel, depth, row, column]`, or without

@@ -1,7 +1,6 @@
 //! Power-average pooling: `y = (sum of x^p over the window)^(1 / p)` along one, two and three axes.
 //!
-//! A composite: powers, an average pool, and roots. The sum is brought to 0 or more before the
-//! root.
+//! A composite: powers, an average pool, and roots. PyTorch's infinite powers are max pools.
 //!
 //! # Shape
 //! `x`: `f32` or `f64`, as of average pools. `y`: likewise.
@@ -30,8 +29,9 @@ use synfire_runtime::value::Value;
 
 use super::avg_pool::mean;
 use super::avg_pool2d::Counting;
+use super::max_pool::largest;
 use crate::broadcast::binary::multiply;
-use crate::pointwise::unary::{abs, pow_scalar, relu, scale, sign};
+use crate::pointwise::unary::{abs, neg, pow_scalar, relu, scale, sign};
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference, wide};
 use crate::torch::{Case, Torch};
 use crate::window::pooling::case as attributes;
@@ -46,6 +46,9 @@ fn torch<const N: usize>(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let power = case.number(case.spelling(&["norm_type", "p"]), 2.0)?;
     if power == 0.0 {
         return Err("a norm of type 0".into());
+    }
+    if power.is_infinite() {
+        return Ok(vec![extreme(case, x, power, &pooling)]);
     }
     Ok(vec![pool(case, x, power, &pooling)])
 }
@@ -66,6 +69,17 @@ pub fn lp_pool2d(draft: &mut Draft, x: Wire, power: f64, pooling: &Pooling<2>) -
 #[track_caller]
 pub fn lp_pool3d(draft: &mut Draft, x: Wire, power: f64, pooling: &Pooling<3>) -> Wire {
     pool(draft, x, power, pooling)
+}
+
+/// The largest magnitude in each window, or for a negative power the smallest.
+fn extreme<const N: usize>(draft: &mut Draft, x: Wire, power: f64, pooling: &Pooling<N>) -> Wire {
+    let sizes = draft.apply(abs(), &[x]);
+    if power > 0.0 {
+        return largest(draft, sizes, pooling, [1; N]);
+    }
+    let sizes = draft.apply(neg(), &[sizes]);
+    let largest = largest(draft, sizes, pooling, [1; N]);
+    draft.apply(neg(), &[largest])
 }
 
 fn pool<const N: usize>(draft: &mut Draft, x: Wire, power: f64, pooling: &Pooling<N>) -> Wire {

@@ -1,14 +1,14 @@
 //! Max pooling along one axis and of volumes, with indices too.
 //!
-//! Composites of [`max_pool2d`]: a line is an image with one row; a volume is pooled slice by slice,
-//! then along its depth. What lies between the two is read once more, the volume only once.
+//! Composites of [`max_pool2d`]: a line is an image with one row; a volume is pooled slice by
+//! slice, then along its depth. What lies between the two is read once more, the volume only once.
 //!
 //! # Shape
 //! `x`: `f32` or `f64` `[batch, channel, time]`, `[batch, channel, depth, row, column]`, or without
 //! the batch, which may be bounded. `y`: the same with
 //! `(extent + padding - d * (kernel - 1) - 1) / s + 1` places along each axis, rounded as the
-//! [`Pooling`] says. The padding of a side is at most half of `d * (kernel - 1) + 1`. `index`: `i64`
-//! of the extents of `y`.
+//! [`Pooling`] says. The padding of a side is at most half of `d * (kernel - 1) + 1`. `index`:
+//! `i64` of the extents of `y`.
 //!
 //! # Gradient
 //! `dy` goes to the first largest element of its window, as of [`max_pool2d`].
@@ -100,8 +100,9 @@ pub fn max_pool3d_indices(
     with_indices::<3>(draft, x, |_, _, directions| plane(pooling, dilation, directions))
 }
 
+/// Max pooling over the last `N` axes.
 #[track_caller]
-fn largest<const N: usize>(
+pub(super) fn largest<const N: usize>(
     draft: &mut Draft,
     x: Wire,
     pooling: &Pooling<N>,
@@ -131,8 +132,7 @@ fn plane<const N: usize>(
 pub fn samples() -> Vec<Sample> {
     let line = Pooling { stride: [2], before: [1], after: [1], ..Pooling::of([3]) };
     let before = [1, 0, 1];
-    let volume =
-        Pooling { stride: [2, 3, 1], before, after: [1, 1, 0], ..Pooling::of([2, 3, 2]) };
+    let volume = Pooling { stride: [2, 3, 1], before, after: [1, 1, 0], ..Pooling::of([2, 3, 2]) };
     let up = |pooling: Pooling<3>| Pooling { rounding: Rounding::Ceiling, ..pooling };
     let mut special: Vec<f32> = (0..48).map(|k| (k * 7 % 5) as f32).collect();
     [special[5], special[17], special[33]] = [f32::NAN, f32::NAN, f32::NEG_INFINITY];

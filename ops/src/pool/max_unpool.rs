@@ -1,13 +1,13 @@
 //! Max unpooling along one axis and of volumes: what the windows of a max pool gave, at the indices
 //! it gave with it, and zeros elsewhere.
 //!
-//! Composites of [`max_unpool2d`]: a line is an image with one row, a volume one with a row for each
-//! slice.
+//! Composites of [`max_unpool2d`]: a line is an image with one row, a volume one with a row for
+//! each slice.
 //!
 //! # Shape
 //! `x`: `f32` or `f64` `[batch, channel, time]`, `[batch, channel, depth, row, column]`, or without
-//! the batch, which may be bounded. `index`: `i64` of the same extents. `y`: the same with the given
-//! extents of the axes.
+//! the batch, which may be bounded. `index`: `i64` of the same extents. `y`: the same with the
+//! given extents of the axes.
 //!
 //! # Gradient
 //! `dx` is `dy` at the indices.
@@ -48,16 +48,20 @@ fn torch<const N: usize>(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let index = case.operand(&["indices", "index", "idx"])?;
     let (x, extent) = match case.attribute("output_size") {
         Some(_) => {
-            let x = case.operand(&["x", "input"])?;
+            // The window has no say in it.
+            let x = attributes::pooling::<N>(case)
+                .map_or_else(|_| case.operand(&["x", "input"]), |(x, _)| Ok(x))?;
             let size = case.integers("output_size")?.unwrap_or_default();
             // Batch and channels may be given too.
-            let size: Vec<usize> = size.iter().rev().take(N).rev().map(|&n| n.max(0) as usize).collect();
+            let size: Vec<usize> =
+                size.iter().rev().take(N).rev().map(|&n| n.max(0) as usize).collect();
             (x, size)
         }
         None => {
             let (x, pooling) = attributes::pooling::<N>(case)?;
             let own = case.spec_of(x)?.bounds();
-            let first = own.len().checked_sub(N).ok_or_else(|| format!("{own:?}, wanted {N} axes"))?;
+            let first =
+                own.len().checked_sub(N).ok_or_else(|| format!("{own:?}, wanted {N} axes"))?;
             let extent = |axis: usize| {
                 let last = own[first + axis].saturating_sub(1) * pooling.stride[axis];
                 let cut = pooling.before[axis] + pooling.after[axis];
@@ -66,7 +70,8 @@ fn torch<const N: usize>(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
             (x, (0..N).map(extent).collect())
         }
     };
-    let extent: [usize; N] = extent.try_into().map_err(|_| format!("`output_size`: wanted {N} sizes"))?;
+    let extent: [usize; N] =
+        extent.try_into().map_err(|_| format!("`output_size`: wanted {N} sizes"))?;
     Ok(vec![unpool::<N>(case, [x, index], extent)])
 }
 
@@ -83,11 +88,7 @@ pub fn max_unpool3d(draft: &mut Draft, x: Wire, index: Wire, extent: [usize; 3])
 }
 
 /// All axes but the last `N` stay; those become rows and columns.
-fn unpool<const N: usize>(
-    draft: &mut Draft,
-    [x, index]: [Wire; 2],
-    extent: [usize; N],
-) -> Wire {
+fn unpool<const N: usize>(draft: &mut Draft, [x, index]: [Wire; 2], extent: [usize; N]) -> Wire {
     let Some(own) = dimensions(draft, x).filter(|own| own.len() > N) else {
         return without_axis(draft, x, N);
     };
