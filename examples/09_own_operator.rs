@@ -1,80 +1,80 @@
-//! An operator of your own: softsign, `y = x / (1 + |x|)`, in a file outside the catalogue. It is
-//! an equal of the operators there: the same trait, the same laws.
-//!
-//! # Shape
-//! `x`: any `f32` -> `y`: the same.
+//! An operator of your own, softsign `y = x / (1 + |x|)`, in one file outside the catalogue: an
+//! equal of the operators there, under the same laws. `--features wgpu` turns on its CubeCL kernel.
 #![expect(clippy::print_stdout, reason = "an example shows what comes out")]
 
-use std::error::Error;
+use synfire::ops::pointwise::unary::{abs, pow_scalar, shift};
+use synfire::ops::{broadcast::binary::multiply, device, laws, on_device, sample::*};
+use synfire::runtime::{device::Device, device::Target, firing::Firing, operator::*, spec::*};
 
-use synfire::ops::laws;
-use synfire::ops::sample::{Sample, Tensor, noise, reference};
-use synfire::runtime::device::Target;
-use synfire::runtime::firing::Firing;
-use synfire::runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
-};
-use synfire::runtime::spec::{Element, Spec};
-
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Softsign;
 
 impl Operator for Softsign {
     fn contract(&self) -> Contract {
         Contract::new("softsign").input("x").output("y")
     }
-
-    fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
-        if inputs[0].element != Element::F32 {
-            return Err(SpecError::new("x", &inputs[0], "f32"));
-        }
-        Ok(inputs.to_vec())
+    fn shape(&self, x: &[Spec]) -> Result<Vec<Spec>, SpecError> {
+        let is_real = [Element::F32, Element::F64].contains(&x[0].element);
+        is_real.then(|| x.to_vec()).ok_or_else(|| SpecError::new("x", &x[0], "f32 or f64"))
     }
-
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
         Metadata::streaming(inputs, outputs, Axes::pointwise(inputs, outputs))
     }
-
-    fn kernel(&self, target: Target<'_>, _: &Specs<'_>) -> Result<Box<dyn Kernel>, KernelError> {
-        match target {
-            Target::Host => Ok(Box::new(self.clone())),
-            Target::Accelerator(_) => Err(KernelError::Absent),
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        let slope = [abs(), shift(1.0), pow_scalar(-2.0)].into_iter(); // 1 / (1 + |x|)^2
+        let slope = slope.fold(backward.input(0), |x, next| backward.apply(next, &[x]));
+        let dy = backward.upstream(0);
+        Gradient::one(backward.apply(multiply(), &[slope, dy]))
+    }
+    fn kernel(&self, on: Target<'_>, specs: &Specs<'_>) -> Result<Box<dyn Kernel>, KernelError> {
+        let (narrow, wide) = (|x: f32| x / (1.0 + x.abs()), |x: f64| x / (1.0 + x.abs()));
+        match specs.inputs[0].element {
+            Element::F32 => on_device!(on, specs, host: OnHost(narrow), cube: cube::OnCube),
+            _ => on_device!(on, specs, host: OnHost(wide)), // to hold the gradient against
         }
     }
 }
 
-impl Kernel for Softsign {
+struct OnHost<T>(fn(T) -> T);
+impl<T: Scalar> Kernel for OnHost<T> {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         let (x, mut y) = (firing.input(0), firing.output(0));
-        // A bounded dimension has its actual extent in each token.
-        y.set_extents(&x.extents());
-        for (y, x) in y.elements::<f32>().iter_mut().zip(x.elements::<f32>()) {
-            *y = x / (1.0 + x.abs());
-        }
+        y.set_extents(&x.extents()); // a bounded dimension has another extent in each token
+        y.elements().iter_mut().zip(x.elements()).for_each(|(y, &x)| *y = self.0(x));
         Ok(())
     }
 }
 
-/// Inputs, and what must come out: the same function, written another way, in `f64`.
-fn samples() -> Vec<Sample> {
-    let softsign = |x: &f64| x.signum() * (1.0 - 1.0 / (1.0 + x.abs()));
-    let expect = || {
-        reference(move |x| {
-            vec![Tensor::new(&x[0].extents, x[0].data.iter().map(softsign).collect())]
-        })
-    };
-    let integers = vec![Spec::new(Element::I32, [2])];
-    vec![
-        Sample::new("plain", Softsign, vec![noise(0, &[2, 5])], expect()),
-        Sample::new("none", Softsign, vec![noise(0, &[0])], expect()),
-        Sample::rejected("integers", Softsign, integers, "x", None),
-    ]
+#[cfg(feature = "cube")]
+mod cube {
+    use synfire::ops::device::{cubecl, cubecl::prelude::*, kernel::*};
+    pub(super) struct OnCube;
+    impl CubeKernel for OnCube {
+        fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), super::FireError> {
+            let (x, y) = (call.input(0), call.set_extents(0, &call.input(0).extents()));
+            call.each(x.elements(), |client, cubes, units| {
+                each::launch::<R>(client, cubes, units, x.array(), y.array(), size(x.elements()));
+            })
+        }
+    }
+    #[cube(launch)]
+    fn each(x: &Array<f32>, y: &mut Array<f32>, count: u32) {
+        if ABSOLUTE_POS < count as usize {
+            y[ABSOLUTE_POS] = x[ABSOLUTE_POS] / (1.0 + x[ABSOLUTE_POS].abs());
+        }
+    }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    for sample in samples() {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let expected = |x: f64| x.signum() * (1.0 - 1.0 / (1.0 + x.abs()));
+    let device = device::open_wgpu("wgpu:0", 0).map(Device::Accelerator);
+    for size in [[2, 5], [0, 3]] {
+        let expect = reference(move |x| vec![Tensor::from_fn(&size, |at| expected(x[0].at(at)))]);
+        let sample = Sample::new(format!("{size:?}"), Softsign, vec![noise(0, &size)], expect);
         laws::host(&sample)?;
-        println!("the laws hold for {}", sample.name);
+        let gradients = (laws::gradient(&sample, 1)?, laws::gradient(&sample, 2)?);
+        let on_device = device.iter().map(|device| laws::device(&sample, device));
+        println!("{size:?}: {gradients:?} {:?}", on_device.collect::<Result<Vec<_>, _>>()?);
     }
-    Ok(())
+    Ok(laws::host(&Sample::rejected("", Softsign, vec![Spec::new(Element::I32, [2])], "x", None))?)
 }

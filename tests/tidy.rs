@@ -3,6 +3,7 @@
 //! A rule is about the text of a file, so these tests read and never build. The words that they
 //! look for are put together while they run: a rule must not find itself.
 
+mod operators; // one file and one line for each
 mod source; // the text files of the repository
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -37,12 +37,11 @@ catalog::operators! {
     segment: segments, segment_ids, segment_softmax;
     sparse: coo_matmul, csr_matmul, edge_dot;
     dense: matmul, linear, conv2d, conv_transpose2d, bilinear, einsum, tensordot, outer, addmm,
-        conv2d_weight,
-        conv1d, conv3d, conv_transpose1d, conv_transpose3d;
+        conv2d_weight, conv1d, conv3d, conv_transpose1d, conv_transpose3d;
     quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear,
         quantised_conv2d;
     attention: attend, attend_backward, attend_composite, rotary, rotary_tables,
-        multi_head_attention;
+        multi_head_attention, band, sinusoid;
     linalg: solve, solve_triangular, cholesky, qr, eigh, svd, inverse, log_determinant, determinant;
     pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum, max_pool, avg_pool,
         adaptive_pool, max_unpool, lp_pool;

@@ -1,20 +1,38 @@
 //! What an operator's `mod cube` implements, and the runtime's kernel over it.
 //!
-//! ```text
-//! pub(super) struct OnCube { .. }
+//! This is all that an operator needs of CubeCL besides its language, in this catalogue and
+//! elsewhere. A crate of its own takes the language from [`super::cubecl`], which is the version
+//! that the devices here run; it gives itself a feature `cube`, and features that turn on it and
+//! `synfire-ops/wgpu` or `synfire-ops/cuda`, and says `on_device!` in `Operator::kernel`.
+//!
+//! ```
+//! use synfire_ops::device::cubecl::{self, prelude::*};
+//! use synfire_ops::device::kernel::{Call, CubeKernel, size};
+//! use synfire_runtime::operator::FireError;
+//!
+//! struct OnCube;
 //!
 //! impl CubeKernel for OnCube {
 //!     fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
-//!         let (x, y) = (call.input(0), call.output(0));
+//!         let x = call.input(0);
+//!         let y = call.set_extents(0, &x.extents());
+//!         let count = size(y.elements());
 //!         call.each(y.elements(), |client, cubes, units| {
-//!             name::launch::<f32, R>(client, cubes, units, x.array(), y.array(), y.size());
+//!             twice::launch::<R>(client, cubes, units, x.array(), y.array(), count);
 //!         })
+//!     }
+//! }
+//!
+//! #[cube(launch)]
+//! fn twice(x: &Array<f32>, y: &mut Array<f32>, count: u32) {
+//!     if ABSOLUTE_POS < count as usize {
+//!         y[ABSOLUTE_POS] = 2.0 * x[ABSOLUTE_POS];
 //!     }
 //! }
 //! ```
 //!
 //! A kernel must compare its position with a count that it is given: the last cube is rarely full,
-//! and an array may be longer than its token.
+//! and an array may be longer than its token. It is launched checked, so it holds no `unsafe`.
 
 use std::sync::OnceLock;
 
@@ -32,7 +50,7 @@ use super::queue::{Queue, Region};
 const UNITS: u32 = 64;
 
 /// An operator on an accelerator.
-pub(crate) trait CubeKernel: Send + Sync + 'static {
+pub trait CubeKernel: Send + Sync + 'static {
     /// The input whose place an output may have, as the contract says: the kernel meets one buffer
     /// as both.
     const IN_PLACE: Option<(usize, usize)> = None;
@@ -50,7 +68,7 @@ pub(crate) struct RowName(pub(crate) &'static str);
 
 /// A token on a device.
 #[derive(Clone)]
-pub(crate) struct Tensor {
+pub struct Tensor {
     region: Region,
     element: Element,
     extents: Extents,
@@ -58,22 +76,22 @@ pub(crate) struct Tensor {
 
 impl Tensor {
     /// The actual extents.
-    pub(crate) fn extents(&self) -> Extents {
+    pub fn extents(&self) -> Extents {
         self.extents
     }
 
     /// The number of elements.
-    pub(crate) fn elements(&self) -> usize {
+    pub fn elements(&self) -> usize {
         self.extents.elements()
     }
 
     /// The element type.
-    pub(crate) fn element(&self) -> Element {
+    pub fn element(&self) -> Element {
         self.element
     }
 
     /// As an argument that is an array of its elements, or of words that take as much.
-    pub(crate) fn array<R: Runtime>(&self) -> ArrayArg<R> {
+    pub fn array<R: Runtime>(&self) -> ArrayArg<R> {
         self.region.array(self.elements().max(1))
     }
 }
@@ -105,7 +123,7 @@ impl Constant {
 }
 
 /// One launch of an operator: its tokens and its device.
-pub(crate) struct Call<'a, R: Runtime> {
+pub struct Call<'a, R: Runtime> {
     queue: &'a Queue<R>,
     inputs: &'a [Tensor],
     outputs: &'a mut [Tensor],
@@ -123,33 +141,33 @@ impl<R: Runtime> Call<'_, R> {
     }
 
     /// The number of input tokens: those of a port with a rate follow each other.
-    pub(crate) fn inputs(&self) -> usize {
+    pub fn inputs(&self) -> usize {
         self.inputs.len()
     }
 
     /// The number of output tokens.
-    pub(crate) fn outputs(&self) -> usize {
+    pub fn outputs(&self) -> usize {
         self.outputs.len()
     }
 
     /// Whether the pair of [`CubeKernel::IN_PLACE`] is one token; it came with the extents of the
     /// input as far as they vary, and those of the output elsewhere.
-    pub(crate) fn is_in_place(&self) -> bool {
+    pub fn is_in_place(&self) -> bool {
         self.is_in_place
     }
 
     /// An input token.
-    pub(crate) fn input(&self, index: usize) -> Tensor {
+    pub fn input(&self, index: usize) -> Tensor {
         self.inputs[index].clone()
     }
 
     /// An output token; its extents are the bounds, until [`Call::set_extents`].
-    pub(crate) fn output(&self, index: usize) -> Tensor {
+    pub fn output(&self, index: usize) -> Tensor {
         self.outputs[index].clone()
     }
 
     /// Sets the actual extents of an output and returns it.
-    pub(crate) fn set_extents(&mut self, output: usize, extents: &[usize]) -> Tensor {
+    pub fn set_extents(&mut self, output: usize, extents: &[usize]) -> Tensor {
         self.outputs[output].extents = Extents::new(extents);
         self.output(output)
     }
@@ -158,7 +176,7 @@ impl<R: Runtime> Call<'_, R> {
     ///
     /// # Errors
     /// When the device has not that many.
-    pub(crate) fn each(
+    pub fn each(
         &self,
         count: usize,
         launch: impl FnOnce(&ComputeClient<R>, CubeCount, CubeDim),
@@ -170,7 +188,7 @@ impl<R: Runtime> Call<'_, R> {
     ///
     /// # Errors
     /// When the device has not that many.
-    pub(crate) fn cubes(
+    pub fn cubes(
         &self,
         count: usize,
         units: u32,
@@ -186,12 +204,16 @@ impl<R: Runtime> Call<'_, R> {
 }
 
 /// An extent, count or stride as kernels take it.
-pub(crate) fn size(count: usize) -> u32 {
+///
+/// # Panics
+/// When it does not fit 32 bits: a device has no such buffer.
+#[must_use]
+pub fn size(count: usize) -> u32 {
     u32::try_from(count).expect("a buffer of a device has fewer elements than u32::MAX")
 }
 
 /// Extents or strides as kernels take them.
-pub(crate) fn sizes<R: Runtime>(counts: &[usize]) -> SequenceArg<R, u32> {
+pub fn sizes<R: Runtime>(counts: &[usize]) -> SequenceArg<R, u32> {
     counts.iter().map(|&count| size(count)).collect()
 }
 
@@ -199,7 +221,7 @@ pub(crate) fn sizes<R: Runtime>(counts: &[usize]) -> SequenceArg<R, u32> {
 ///
 /// # Errors
 /// [`KernelError::Refused`] with the reason of the device, or that it is none of ours.
-pub(crate) fn build<K: CubeKernel>(
+pub fn build<K: CubeKernel>(
     accelerator: &dyn Accelerator,
     specs: &Specs<'_>,
     kernel: K,

@@ -25,7 +25,10 @@ pub use cuda::{cuda_devices, open_cuda};
 #[cfg(feature = "cube")]
 mod accelerator; // the runtime's trait over any backend
 #[cfg(feature = "cube")]
-pub(crate) mod kernel; // what an operator's `mod cube` implements
+pub mod kernel; // what an operator's `mod cube` implements
+/// The language of kernels, in the version that the devices here run.
+#[cfg(feature = "cube")]
+pub use cubecl;
 #[cfg(feature = "cube")]
 pub(crate) mod broadcast; // operands of different shapes
 #[cfg(feature = "cube")]
@@ -58,28 +61,33 @@ pub(crate) mod words; // elements of any size as words
 /// The kernel of an operator for a target, as `Result<Box<dyn Kernel>, KernelError>`.
 ///
 /// `on_device!(target, specs, host: expression, cube: expression)`: the first is a value of
-/// `Kernel`, the second one of `CubeKernel`; the second is compiled with feature `cube` only, and
-/// evaluated for an accelerator only. Without `cube:` there is none for accelerators.
+/// `Kernel`, the second one of `CubeKernel`; the second is compiled with feature `cube` of the crate
+/// that says it only, and evaluated for an accelerator only. Without `cube:` there is none for
+/// accelerators.
+#[macro_export]
 macro_rules! on_device {
     ($target:expr, $specs:expr, host: $host:expr) => {
         match $target {
-            ::synfire_runtime::device::Target::Host => {
+            $crate::device::runtime::device::Target::Host => {
                 let _ = $specs;
-                Ok(Box::new($host) as Box<dyn ::synfire_runtime::operator::Kernel>)
+                Ok(Box::new($host) as Box<dyn $crate::device::runtime::operator::Kernel>)
             }
-            ::synfire_runtime::device::Target::Accelerator(_) => {
-                Err(::synfire_runtime::operator::KernelError::Absent)
+            $crate::device::runtime::device::Target::Accelerator(_) => {
+                Err($crate::device::runtime::operator::KernelError::Absent)
             }
         }
     };
     ($target:expr, $specs:expr, host: $host:expr, cube: $cube:expr) => {
         match $target {
             #[cfg(feature = "cube")]
-            ::synfire_runtime::device::Target::Accelerator(accelerator) => {
+            $crate::device::runtime::device::Target::Accelerator(accelerator) => {
                 $crate::device::kernel::build(accelerator, $specs, $cube)
             }
-            target => $crate::device::on_device!(target, $specs, host: $host),
+            target => $crate::on_device!(target, $specs, host: $host),
         }
     };
 }
 pub(crate) use on_device;
+/// What `on_device!` names.
+#[doc(hidden)]
+pub use synfire_runtime as runtime;
