@@ -41,7 +41,7 @@ catalog::operators! {
     quantise: fake_quantise, to_bytes, from_bytes, integer_matmul, quantised_linear,
         quantised_conv2d;
     attention: attend, attend_backward, attend_composite, rotary, rotary_tables,
-        multi_head_attention, band, sinusoid;
+        multi_head_attention, sinusoid;
     linalg: solve, solve_triangular, cholesky, qr, eigh, svd, inverse, log_determinant, determinant;
     pool: max_pool2d, avg_pool2d, max_pool2d_indices, pool_scatter, window_sum, max_pool, avg_pool,
         adaptive_pool, max_unpool, lp_pool;

@@ -256,7 +256,6 @@ impl<'a> Walk<'a> {
         let inputs = self.draft.nodes[node].inputs.clone();
         let wanted: Vec<bool> =
             inputs.iter().map(|&wire| self.depends[self.draft.source(wire).0]).collect();
-        let (first, beat) = (self.draft.nodes.len(), upstream.iter().flatten().next().copied());
         let gradient = operator.gradient(&mut Backward {
             draft: self.draft,
             arithmetic: self.arithmetic,
@@ -265,7 +264,6 @@ impl<'a> Walk<'a> {
             upstream,
             wanted: wanted.clone(),
         });
-        beat.into_iter().for_each(|beat| self.draft.pace_constants(self.arithmetic, first, beat));
         match gradient {
             Gradient::Absent(reason) => self.absent(node, operator.contract().name, reason),
             Gradient::Of(parts) => {

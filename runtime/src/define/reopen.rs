@@ -27,6 +27,7 @@ impl Graph {
                 Role::Feed => Kind::Feed,
                 Role::Outlet => Kind::Outlet,
                 Role::Parameter(initial) => Kind::Parameter(initial.clone()),
+                Role::Derived { operator, .. } => Kind::Operator(operator.clone()),
                 Role::Copy { .. } => unreachable!("only `place` adds copies"),
             };
             let (path, device, line) = (node.path.clone(), node.device.clone(), node.line);
@@ -35,8 +36,12 @@ impl Graph {
             draft.nodes.push(DraftNode { path, kind, inputs: Vec::new(), outputs, device, line });
         }
         for (index, node) in nodes.iter().enumerate() {
-            let inputs = node.inputs.iter().map(|edge| draft.redraw(edge, node.line)).collect();
-            draft.nodes[index].inputs = inputs;
+            draft.nodes[index].inputs = match &node.role {
+                Role::Derived { sources, .. } => {
+                    sources.iter().map(|path| draft.wire_of(path)).collect()
+                }
+                _ => node.inputs.iter().map(|edge| draft.redraw(edge, node.line)).collect(),
+            };
         }
         draft
     }
@@ -136,20 +141,6 @@ impl Draft {
         let name = self.next(&self.path("zeros"));
         let name = name.rsplit('/').next().expect("a path has a name").to_owned();
         self.parameter(&name, spec, Initial::Zeros)
-    }
-
-    /// Lets the nodes from `first` on that read nothing but constants, such as a weight turned over,
-    /// fire once for each token of `beat`.
-    pub(crate) fn pace_constants(&mut self, arithmetic: Arithmetic, first: usize, beat: Wire) {
-        for node in first..self.nodes.len() {
-            let is_constant =
-                |wire: &Wire| matches!(self.nodes[wire.node as usize].kind, Kind::Parameter(_));
-            let inputs = &self.nodes[node].inputs;
-            if !inputs.is_empty() && inputs.iter().all(is_constant) {
-                let constant = inputs[0];
-                self.nodes[node].inputs[0] = (arithmetic.pace)(self, constant, beat);
-            }
-        }
     }
 
     /// Notes that a loss does not depend on what it is differentiated by.
