@@ -52,8 +52,8 @@ mod family; // the operator behind all rows
 mod names; // what PyTorch calls them
 mod table; // how rows are written
 pub use family::Binary;
-pub use names::TORCH;
 use family::{Kind, Part, Row, judge, update};
+pub use names::TORCH;
 use table::{Example, element_of, part, parts, rows};
 
 rows! {
@@ -129,7 +129,8 @@ rows! {
     logical_xor Logic truths: |a, b| a ^ b, |a, b| (a - b).abs();
 }
 
-/// The share of `a` in the gradient of the larger of `a` and `b`: 1, 0, or half where they are equal.
+/// The share of `a` in the gradient of the larger of `a` and `b`: 1, 0, or half where they are
+/// equal.
 fn share<'a>(a: Term<'a>, b: Term<'a>) -> Term<'a> {
     (a - b).to(sign()) * 0.5 + 0.5
 }

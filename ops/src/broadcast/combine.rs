@@ -78,7 +78,11 @@ pub fn samples() -> Vec<Sample> {
     type Row = (&'static str, fn(&mut Draft, [Wire; 3]) -> Wire, fn([f64; 3]) -> f64);
     let rows: [Row; 3] = [
         ("lerp", |draft, [a, b, w]| lerp(draft, a, b, w), |[a, b, w]| (1.0 - w) * a + w * b),
-        ("addcmul", |draft, [x, a, b]| addcmul(draft, x, [a, b], -0.5), |[x, a, b]| x - a * b / 2.0),
+        (
+            "addcmul",
+            |draft, [x, a, b]| addcmul(draft, x, [a, b], -0.5),
+            |[x, a, b]| x - a * b / 2.0,
+        ),
         ("addcdiv", |draft, [x, a, b]| addcdiv(draft, x, [a, b], 3.0), |[x, a, b]| 3.0 / b * a + x),
     ];
     let mut samples = Vec::new();

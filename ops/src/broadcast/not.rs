@@ -31,13 +31,16 @@ use crate::sample::{Sample, Tensor, noise, ramp, reference};
 use crate::torch::{Case, Torch};
 
 /// PyTorch's names.
-pub const TORCH: &[Torch] = &[("logical_not", build), ("bitwise_not", |case| {
-    let x = operand(case)?;
-    match case.spec_of(x)?.element {
-        Element::Bool => build(case),
-        other => Err(format!("bits of {other} are not turned over")),
-    }
-})];
+pub const TORCH: &[Torch] = &[
+    ("logical_not", build),
+    ("bitwise_not", |case| {
+        let x = operand(case)?;
+        match case.spec_of(x)?.element {
+            Element::Bool => build(case),
+            other => Err(format!("bits of {other} are not turned over")),
+        }
+    }),
+];
 
 fn build(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let x = operand(case)?;

@@ -61,9 +61,9 @@ pub(crate) mod words; // elements of any size as words
 /// The kernel of an operator for a target, as `Result<Box<dyn Kernel>, KernelError>`.
 ///
 /// `on_device!(target, specs, host: expression, cube: expression)`: the first is a value of
-/// `Kernel`, the second one of `CubeKernel`; the second is compiled with feature `cube` of the crate
-/// that says it only, and evaluated for an accelerator only. Without `cube:` there is none for
-/// accelerators.
+/// `Kernel`, the second one of `CubeKernel`; the second is compiled with feature `cube` of the
+/// crate that says it only, and evaluated for an accelerator only. Without `cube:` there is none
+/// for accelerators.
 #[macro_export]
 macro_rules! on_device {
     ($target:expr, $specs:expr, host: $host:expr) => {

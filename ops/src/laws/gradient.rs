@@ -129,8 +129,8 @@ impl Function {
         Ok(Derivative::Absent("it takes no f64".into()))
     }
 
-    /// That it and its gradient can be built where all inputs but the first are constants of the run,
-    /// as weights are.
+    /// That it and its gradient can be built where all inputs but the first are constants of the
+    /// run, as weights are.
     fn takes_parameters(&self) -> Result<(), String> {
         let mut draft = Draft::new();
         let mut wires = Vec::new();

@@ -4,8 +4,8 @@
 //!
 //! # Shape
 //! `x`: `[batch, channel, ..]`, `f32` or `f64`, of at most seven dimensions, the channels fixed and
-//! a multiple of the groups, at most one dimension bounded; `weight`, `bias`: `[channel]` -> `y`: as
-//! `x`.
+//! a multiple of the groups, at most one dimension bounded; `weight`, `bias`: `[channel]` -> `y`:
+//! as `x`.
 //!
 //! # Gradient
 //! That of its parts.

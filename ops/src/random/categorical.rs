@@ -48,9 +48,8 @@ pub fn categorical(draft: &mut Draft, logits: Wire, axis: usize, seed: Seed, key
 pub fn samples() -> Vec<Sample> {
     let seed = Seed(7);
     let case = |name: &str, logits: Value, axis: usize| {
-        let build = move |draft: &mut Draft, x: &[Wire]| {
-            vec![categorical(draft, x[0], axis, seed, 3)]
-        };
+        let build =
+            move |draft: &mut Draft, x: &[Wire]| vec![categorical(draft, x[0], axis, seed, 3)];
         let expect = reference(move |inputs| {
             let logits = &inputs[0];
             let flat = |at: &[usize]| at.iter().zip(&logits.extents).fold(0, |f, (i, n)| f * n + i);

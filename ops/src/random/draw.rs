@@ -139,8 +139,11 @@ pub fn samples() -> Vec<Sample> {
             case("one element", noise(3, &[])),
             case("empty", noise(4, &[0, 3])),
             case("many", noise(5, &[2, 16_411])),
-            case("bounded", noise(6, &[5, 2]))
-                .with_specs(vec![bounded_first(Element::F32, 9, &[2])]),
+            case("bounded", noise(6, &[5, 2])).with_specs(vec![bounded_first(
+                Element::F32,
+                9,
+                &[2],
+            )]),
         ]);
     }
     let per = reference(move |inputs| {

@@ -1,6 +1,6 @@
 //! Gumbel-softmax: a draw from logits that is soft, so that it has a gradient. Jang, Gu and Poole,
-//! "Categorical reparameterization with Gumbel-softmax", 2017; Maddison, Mnih and Teh, "The concrete
-//! distribution", 2017.
+//! "Categorical reparameterization with Gumbel-softmax", 2017; Maddison, Mnih and Teh, "The
+//! concrete distribution", 2017.
 //!
 //! A composite: `softmax((logits + noise) / temperature)`. The lower the temperature, the nearer is
 //! it to a one-hot draw of [`categorical`](super::categorical) with the same seed and key.
@@ -80,9 +80,8 @@ pub fn samples() -> Vec<Sample> {
         });
         Sample::composite(name, "gumbel_softmax", build, vec![noise(1, extents)], expect)
     };
-    let missing = move |draft: &mut Draft, x: &[Wire]| {
-        vec![gumbel_softmax(draft, x[0], (1, 1.0), seed, 3)]
-    };
+    let missing =
+        move |draft: &mut Draft, x: &[Wire]| vec![gumbel_softmax(draft, x[0], (1, 1.0), seed, 3)];
     vec![
         case("last axis", &[5, 7], 1, 1.0),
         case("first axis", &[4, 3], 0, 2.0),

@@ -71,8 +71,11 @@ pub fn samples() -> Vec<Sample> {
         case("image", Element::I64, &[11, 2, 3]),
         case("one element", Element::F64, &[1]),
         case("none", Element::F32, &[0, 3]),
-        case("bounded", Element::F32, &[5, 2])
-            .with_specs(vec![bounded_first(Element::F32, 9, &[2])]),
+        case("bounded", Element::F32, &[5, 2]).with_specs(vec![bounded_first(
+            Element::F32,
+            9,
+            &[2],
+        )]),
         Sample::composite_rejected("scalar", "permutation", build, vec![Spec::f32([0_usize; 0])]),
     ]
 }

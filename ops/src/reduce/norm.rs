@@ -133,9 +133,8 @@ pub fn samples() -> Vec<Sample> {
         ]
     });
     let counts = |name: &str, x: Value, y: f64| {
-        let build = |draft: &mut Draft, x: &[Wire]| {
-            vec![count_nonzero(draft, x[0], &[0], Keep::Nothing)]
-        };
+        let build =
+            |draft: &mut Draft, x: &[Wire]| vec![count_nonzero(draft, x[0], &[0], Keep::Nothing)];
         let expect = Expect::Outputs(vec![Tensor::new(&[], vec![y])]);
         Sample::composite(name, "count_nonzero", build, vec![x], expect)
     };
@@ -147,8 +146,11 @@ pub fn samples() -> Vec<Sample> {
         case("one element".into(), &[0], 2.0, noise(4, &[1])),
         case("empty".into(), &[0], 2.0, noise(5, &[0, 3])),
         case("of f64".into(), &[0, 1], 3.0, wide(&noise(6, &[3, 7]))),
-        case("bounded".into(), &[0], 2.0, noise(7, &[4, 3]))
-            .with_specs(vec![bounded_first(Element::F32, 9, &[3])]),
+        case("bounded".into(), &[0], 2.0, noise(7, &[4, 3])).with_specs(vec![bounded_first(
+            Element::F32,
+            9,
+            &[3],
+        )]),
         counts("NaN", Value::new(&[4], &[0.0_f32, -0.0, f32::NAN, 2.0]), 2.0),
         counts("of i64", Value::new(&[4], &[0_i64, -1, 5, 0]), 2.0),
         missing,

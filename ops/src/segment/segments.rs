@@ -216,10 +216,7 @@ impl Kernel for OnHost {
     }
 }
 
-fn on_host<T: Real + Number>(
-    operator: Segments,
-    firing: &mut Firing<'_>,
-) -> Result<(), FireError> {
+fn on_host<T: Real + Number>(operator: Segments, firing: &mut Firing<'_>) -> Result<(), FireError> {
     let Segments { axis, count, reduction } = operator;
     let (x, ids, mut y) = (firing.input(0), firing.input(1), firing.output(0));
     let outcome = operator.outcome(&x.extents(), &ids.extents())?;

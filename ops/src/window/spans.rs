@@ -111,6 +111,6 @@ mod tests {
         let spans = |extent, places| Spans::even(extent, places).all();
         assert_eq!(spans(7, 3), [0..3, 2..5, 4..7]);
         assert_eq!(spans(2, 3), [0..1, 0..2, 1..2]);
-        assert_eq!(spans(4, 0), []);
+        assert!(spans(4, 0).is_empty());
     }
 }

@@ -210,8 +210,7 @@ fn derive(nodes: &mut [Node]) {
         let node = &nodes[index];
         let Role::Operator(operator) = &node.role else { continue };
         let contract = &node.contract;
-        let is_pure =
-            contract.routing == Routing::Static && !contract.effect && !contract.counts;
+        let is_pure = contract.routing == Routing::Static && !contract.effect && !contract.counts;
         let ports = contract.inputs.iter().chain(&contract.outputs);
         let is_one = node.outputs.len() == 1 && node.outputs[0].is_fixed();
         let mut sources = node.inputs.iter().map(|edge| &nodes[edge.source]);

@@ -49,7 +49,9 @@ pub const TORCH: &[Torch] = &[
     }),
     ("gelu", |case| {
         let form = match case.attribute("approximate") {
-            Some(crate::torch::Attribute::Flag(is_tanh)) => if *is_tanh { "tanh" } else { "none" }.into(),
+            Some(crate::torch::Attribute::Flag(is_tanh)) => {
+                if *is_tanh { "tanh" } else { "none" }.into()
+            }
             _ => case.text("approximate", "none")?,
         };
         match &*form {
@@ -129,7 +131,8 @@ pub(crate) fn same(case: &mut Case<'_>, function: Unary) -> Result<Vec<Wire>, St
 
 /// Bounds are numbers or tensors, and one may be missing.
 fn clamped(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
-    let (low, high) = (["min", "min_val", "low", "min_value"], ["max", "max_val", "high", "max_value"]);
+    let (low, high) =
+        (["min", "min_val", "low", "min_value"], ["max", "max_val", "high", "max_value"]);
     let tensors = [case.either(&low), case.either(&high)];
     let bounds = [number(case, &low, f64::NEG_INFINITY)?, number(case, &high, f64::INFINITY)?];
     if tensors == [None; 2] {

@@ -62,7 +62,11 @@ impl std::fmt::Debug for Draw {
 
 impl Operator for Draw {
     fn contract(&self) -> Contract {
-        Contract::new(self.row.name).input("like").output("y").tolerance(self.row.tolerance).counts()
+        Contract::new(self.row.name)
+            .input("like")
+            .output("y")
+            .tolerance(self.row.tolerance)
+            .counts()
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {

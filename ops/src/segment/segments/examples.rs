@@ -25,9 +25,8 @@ pub(super) fn all() -> Vec<Sample> {
     });
     let mean = |name: &str, axis: usize, count: usize, x: Value| {
         let ids = hashed(x.extents[axis], count);
-        let build = move |draft: &mut Draft, x: &[Wire]| {
-            vec![segment_mean(draft, x[0], x[1], axis, count)]
-        };
+        let build =
+            move |draft: &mut Draft, x: &[Wire]| vec![segment_mean(draft, x[0], x[1], axis, count)];
         let expect = reference(move |x| {
             let ones = Tensor::new(&x[0].extents, vec![1.0; x[0].data.len()]);
             let mut sums = by_searching(x, segment_sum(axis, count));
