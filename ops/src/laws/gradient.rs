@@ -188,7 +188,7 @@ impl Function {
             }
             let near = 2e-5 * (1.0 + expected.abs()) + 10.0 * rounding;
             // An infinite cotangent sum has no difference; a NaN gradient there is a breach.
-            if !((found - expected).abs() <= near) {
+            if (found - expected).abs() > near || found.is_nan() {
                 return Err(format!(
                     "gradient by input {}, element {}, is {found:e}, differences give {expected:e}",
                     moved.input, moved.at
@@ -242,13 +242,14 @@ impl Function {
             return Ok(losses);
         }
         // What depends on the number of the firing, such as random numbers, is started anew.
-        let each = points.iter().map(|point| Ok(loss(&run(&graph, &[point.clone()])?[0])));
+        let each =
+            points.iter().map(|point| Ok(loss(&run(&graph, std::slice::from_ref(point))?[0])));
         each.collect()
     }
 
     /// The outputs at the point.
     fn values(&self) -> Result<Vec<Value>, String> {
-        let outputs = run(&self.forward()?, &[self.inputs.clone()])?;
+        let outputs = run(&self.forward()?, std::slice::from_ref(&self.inputs))?;
         Ok(outputs.into_iter().flatten().map(|(_, value)| value).collect())
     }
 

@@ -1,4 +1,6 @@
 //! Attention on accelerators: a unit for each query, keys and values in shared memory tile by tile.
+#![expect(clippy::manual_div_ceil, reason = "kernels have no such method")]
+#![expect(clippy::too_many_lines, reason = "a kernel is one walk over shared memory")]
 
 use cubecl::prelude::*;
 use synfire_runtime::operator::{FireError, KernelError, Specs};
@@ -89,13 +91,16 @@ pub(crate) struct Shape {
 /// Further than any key.
 const FAR: usize = 1 << 30;
 
+/// A shape, its geometry, and the dimensions and strides before the rows.
+type Shaped<R> = (ShapeLaunch<R>, Geometry, [Vec<usize>; 2]);
+
 /// The shape of a firing, and the dimensions of `q` before its rows with what the mask moves along
 /// each.
 pub(crate) fn shape<R: Runtime>(
     operator: &Attend,
     [q, k, v]: [&Extents; 3],
     mask: Option<&Extents>,
-) -> Result<(ShapeLaunch<R>, Geometry, [Vec<usize>; 2]), FireError> {
+) -> Result<Shaped<R>, FireError> {
     let geometry = Geometry::new(operator, [q, k, v])?;
     let rank = q.len();
     let mut strides = vec![0; rank];

@@ -1,4 +1,6 @@
 //! The gradient on accelerators: a unit for each query gives `dq`, one for each key `dk` and `dv`.
+#![expect(clippy::manual_div_ceil, reason = "kernels have no such method")]
+#![expect(clippy::too_many_lines, reason = "a kernel is one walk over shared memory")]
 
 use cubecl::prelude::*;
 use synfire_runtime::operator::{FireError, KernelError, Specs};
