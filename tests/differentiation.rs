@@ -2,7 +2,7 @@
 
 use synfire_ops::broadcast::binary::{add, multiply};
 use synfire_ops::differentiate::{Question, Through, differentiate, gradients};
-use synfire_ops::pointwise::unary::{scale, square};
+use synfire_ops::pointwise::unary::{scale, sin, square};
 use synfire_ops::reduce::arg::argmax;
 use synfire_ops::reduce::reduction::{Keep, sum};
 use synfire_ops::route::{merge::merge, switch::switch};
@@ -231,6 +231,41 @@ fn what_the_loss_does_not_depend_on_is_a_fault() {
     assert_eq!(found.codes(), [Code::NotDifferentiable]);
 }
 
+/// What comes out of the lanes of two devices.
+fn simulated(graph: &Graph, bound: &[(&str, &str)], fed: &Streams) -> Streams {
+    let plan = planned(graph, 2, bound, &Limits::default());
+    let feeds = fed.clone();
+    let simulation = Simulation { seed: Seed(7), feeds, inject: None, stalls_per_mille: 10 };
+    let outcome = simulate(&plan, &Options::default(), &simulation).expect("it ends");
+    let value = |output: Output| output.value.expect("nothing fails here");
+    let outlets = outcome.outlets.into_iter();
+    outlets.map(|(name, stream)| (name, stream.into_iter().map(value).collect())).collect()
+}
+
+/// `y = x sin(w)`: the sine of a parameter is a constant too.
+fn derived() -> Graph {
+    let mut draft = Draft::new();
+    let x = draft.feed("x", scalar());
+    let w = draft.parameter("w", scalar(), constant(0.5));
+    let turned = draft.apply(sin(), &[w]);
+    let y = draft.apply(multiply(), &[x, turned]);
+    draft.outlet("loss", y);
+    draft.check().expect("the draft is sound")
+}
+
+#[test]
+fn what_is_computed_from_constants_alone_is_one_and_has_a_gradient() {
+    let graph = differentiate(&derived(), &Question::new("loss", &["w"])).expect("it has one");
+    let fed = feeds(&[("x", numbers(&[2.0, 3.0]))]);
+    let slope = 0.5_f64.cos();
+    assert_eq!(stream(&graph, &fed, "gradient/w"), [Some(2.0 * slope), Some(3.0 * slope)]);
+    assert_eq!(graph.parameter_list().count(), 1, "only what has a first value is a parameter");
+    let fires = |name: &str| graph.nodes().any(|(path, ..)| path.ends_with(name));
+    assert!(!fires("sin") && !fires("cos"), "what is constant is computed once, at launch");
+    let expected = interpret(&graph, &Options::default(), &fed).expect("it runs");
+    assert_eq!(simulated(&graph, &[], &fed), expected);
+}
+
 #[test]
 fn gradients_on_lanes_are_those_of_the_interpreter() {
     let graph = branches().check().expect("the draft is sound");
@@ -240,16 +275,6 @@ fn gradients_on_lanes_are_those_of_the_interpreter() {
     let fed = feeds(&[("which", which), ("x", numbers(&xs))]);
     let expected = interpret(&graph, &Options::default(), &fed).expect("the graph runs");
     for bound in [&[][..], &[("scale", "cpu:1"), ("gradient", "cpu:1")]] {
-        let plan = planned(&graph, 2, bound, &Limits::default());
-        let simulation =
-            Simulation { seed: Seed(7), feeds: fed.clone(), inject: None, stalls_per_mille: 10 };
-        let outcome = simulate(&plan, &Options::default(), &simulation).expect("it ends");
-        let value = |output: Output| output.value.expect("nothing fails here");
-        let outlets: Streams = outcome
-            .outlets
-            .into_iter()
-            .map(|(name, stream)| (name, stream.into_iter().map(value).collect()))
-            .collect();
-        assert_eq!(outlets, expected, "{bound:?}");
+        assert_eq!(simulated(&graph, bound, &fed), expected, "{bound:?}");
     }
 }

@@ -7,7 +7,10 @@ use synfire_ops::dense::conv2d::conv2d;
 use synfire_ops::dense::linear::linear;
 use synfire_ops::dense::matmul::matmul;
 use synfire_ops::normalize::batch_norm::batch_norm;
-use synfire_ops::pointwise::unary::{gelu, leaky_relu};
+use synfire_ops::normalize::softmax::softmax;
+use synfire_ops::pointwise::unary::{
+    Unary, gelu, hard_swish, leaky_relu, relu, sigmoid, silu, tanh,
+};
 use synfire_ops::sample::noise;
 use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::device::Devices;
@@ -47,6 +50,13 @@ fn activate(draft: &mut Draft, channels: usize, x: Wire) -> Wire {
 /// Firings of one iteration.
 fn steps(plan: &Plan) -> usize {
     plan.data().volleys.iter().map(|volley| volley.steps.len()).sum()
+}
+
+/// Firings of operators in one iteration of the fused plan.
+fn operator_steps(graph: &Graph) -> usize {
+    let placed = place(graph, &Devices::cpu(1), &Placement::new()).expect("it is placed");
+    let plan = plan(&placed, &Limits::default()).expect("it is planned");
+    steps(&plan)
 }
 
 /// Fused and unfused plans give the same bits, and `fused` steps of the graph are gone.
@@ -119,6 +129,60 @@ fn products_take_activations() {
         activate(draft, 37, y)
     });
     check(&graph, &extents, 3);
+}
+
+/// The activations that models use.
+fn activations() -> [Unary; 6] {
+    [relu(), leaky_relu(0.1), gelu(), silu(), hard_swish(), tanh()]
+}
+
+#[test]
+fn a_block_of_convolution_norm_and_activation_is_one_step() {
+    let extents = [1, 3, 9, 11];
+    for activation in activations() {
+        let graph = graph(&extents, |draft, x| {
+            let weight = parameter(draft, "weight", &[5, 3, 3, 3]);
+            let y = draft.apply(conv2d().padding(1), &[x, weight]);
+            let [scale, bias, mean] =
+                ["scale", "bias", "mean"].map(|name| parameter(draft, name, &[5]));
+            let ones = Initial::Constant(1.0);
+            let variance = draft.parameter("variance", Spec::f32([5]), ones);
+            let y = draft.apply(batch_norm(1e-5), &[y, scale, bias, mean, variance]);
+            draft.apply(activation.clone(), &[y])
+        });
+        check(&graph, &extents, 2);
+        assert_eq!(operator_steps(&graph), 1, "{activation:?}");
+    }
+}
+
+#[test]
+fn a_block_of_linear_map_bias_and_activation_is_one_step() {
+    let extents = [7, 13];
+    for activation in activations() {
+        let graph = graph(&extents, |draft, x| {
+            let (weight, bias) =
+                (parameter(draft, "weight", &[17, 13]), parameter(draft, "bias", &[17]));
+            let y = draft.apply(linear().bias(), &[x, weight, bias]);
+            draft.apply(activation.clone(), &[y])
+        });
+        check(&graph, &extents, 1);
+        assert_eq!(operator_steps(&graph), 1, "{activation:?}");
+    }
+}
+
+#[test]
+fn what_needs_a_whole_row_is_no_stage() {
+    let extents = [7, 13];
+    let graph = graph(&extents, |draft, x| {
+        let x = draft.apply(softmax(1), &[x]);
+        let weight = parameter(draft, "weight", &[17, 13]);
+        let y = draft.apply(linear(), &[x, weight]);
+        let y = draft.apply(softmax(1), &[y]);
+        // Softmax hands out no pieces either.
+        draft.apply(sigmoid(), &[y])
+    });
+    check(&graph, &extents, 0);
+    assert_eq!(operator_steps(&graph), 4);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod fixture; // operators whose numbers show order and loss
 
 mod checking; // faults before anything runs
+mod conformance; // cases of PyTorch
 mod control; // runs under a supervisor
 mod differentiation; // gradients as graphs
 mod flow; // tokens through launched plans

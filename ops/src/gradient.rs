@@ -7,6 +7,7 @@ use crate::arrange::expand::expand;
 use crate::broadcast::binary::multiply;
 use crate::pointwise::unary::fill;
 use crate::reduce::reduction::{Keep, sum};
+use crate::route::pace::pace;
 
 mod term; // formulas over wires
 pub(crate) use term::{Term, formula};
@@ -14,6 +15,20 @@ pub(crate) use term::{Term, formula};
 /// The spec of a wire of a draft without faults.
 pub(crate) fn spec(draft: &Draft, wire: Wire) -> Spec {
     draft.spec(wire).expect("only drafts without faults are differentiated").clone()
+}
+
+/// `wire`, and if it is a parameter, as a stream at the pace of another: so that it may be the only
+/// input of an operator.
+pub(crate) fn paced(draft: &mut Draft, wire: Wire, stream: Wire) -> Wire {
+    if draft.is_parameter(wire) { draft.apply(pace(), &[wire, stream]) } else { wire }
+}
+
+/// All of them at one pace: that of the first that is no parameter.
+pub(crate) fn all_paced(draft: &mut Draft, wires: &[Wire]) -> Vec<Wire> {
+    let Some(&stream) = wires.iter().find(|&&wire| !draft.is_parameter(wire)) else {
+        return wires.to_vec();
+    };
+    wires.iter().map(|&wire| paced(draft, wire, stream)).collect()
 }
 
 /// `wire` repeated to the extents of `like`, which it is broadcast to: counted from the last, its
@@ -46,4 +61,39 @@ pub(crate) fn sum_to(draft: &mut Draft, dy: Wire, operand: Wire) -> Wire {
     };
     let axes: Vec<usize> = (0..own.len()).filter(repeated).collect();
     if axes.is_empty() { dx } else { draft.apply(sum(&axes, Keep::Axes), &[dx]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use synfire_runtime::define::{Draft, Initial, Wire};
+    use synfire_runtime::spec::Spec;
+
+    use crate::dense::bilinear::bilinear;
+    use crate::dense::einsum::einsum;
+    use crate::dense::matmul::matmul;
+    use crate::differentiate::vector_jacobian;
+    use crate::linalg::solve::solve;
+
+    #[test]
+    fn operators_and_gradients_take_parameters() {
+        let mut draft = Draft::new();
+        let x = draft.feed("x", Spec::f32([2, 3, 3]));
+        let mut parameter = |name: &str, extents: &[usize]| {
+            draft.parameter(name, Spec::f32(extents.to_vec()), Initial::Constant(1.0))
+        };
+        let (vector, batch) = (parameter("vector", &[3]), parameter("batch", &[2, 3, 3]));
+        let weight = parameter("weight", &[4, 3, 3]);
+        let outputs: [Wire; 4] = [
+            draft.apply(matmul(), &[x, vector]),
+            einsum(&mut draft, "bij,kji->bk", &[x, batch]),
+            bilinear(&mut draft, [x, x], weight, None),
+            draft.apply(solve(), &[batch, x]),
+        ];
+        let pairs = outputs.map(|wire| (wire, wire));
+        let gradients = vector_jacobian(&mut draft, &pairs, &[x, vector, batch, weight]);
+        for (index, wire) in gradients.into_iter().enumerate() {
+            draft.outlet(&index.to_string(), wire.expect("all depend on all"));
+        }
+        assert!(draft.check().is_ok());
+    }
 }

@@ -121,9 +121,9 @@ pub struct Sample {
     pub inputs: Vec<Option<Value>>,
     /// What must come out.
     pub expect: Expect,
-    /// Whether the gradient stands in for a derivative on purpose, such as one straight through a
-    /// rounding: differences cannot agree with it.
-    pub is_stand_in: bool,
+    /// Whether the law of gradients leaves it out: its gradient stands in for a derivative on
+    /// purpose, such as one straight through a rounding, or its point has none.
+    pub skips_gradient: bool,
 }
 
 impl Sample {
@@ -157,13 +157,20 @@ impl Sample {
     ) -> Self {
         let subject = Subject::Composite(composite, Arc::new(build));
         let expect = Expect::Rejected { port: "", dimension: None };
-        Self { name: name.into(), subject, specs, inputs: Vec::new(), expect, is_stand_in: false }
+        Self {
+            name: name.into(),
+            subject,
+            specs,
+            inputs: Vec::new(),
+            expect,
+            skips_gradient: false,
+        }
     }
 
     fn of(name: String, subject: Subject, inputs: Vec<Value>, expect: Expect) -> Self {
         let specs = inputs.iter().map(Value::spec).collect();
         let inputs = inputs.into_iter().map(Some).collect();
-        Self { name, subject, specs, inputs, expect, is_stand_in: false }
+        Self { name, subject, specs, inputs, expect, skips_gradient: false }
     }
 
     /// The same sample with bounded ports larger than the values.
@@ -180,10 +187,10 @@ impl Sample {
         self
     }
 
-    /// The same sample of an operator whose gradient stands in for a derivative on purpose.
+    /// The same sample, left out by the law of gradients.
     #[must_use]
-    pub fn with_stand_in(mut self) -> Self {
-        self.is_stand_in = true;
+    pub fn without_gradient(mut self) -> Self {
+        self.skips_gradient = true;
         self
     }
 
@@ -197,7 +204,14 @@ impl Sample {
     ) -> Self {
         let expect = Expect::Rejected { port, dimension };
         let subject = Subject::Operator(Arc::new(operator));
-        Self { name: name.into(), subject, specs, inputs: Vec::new(), expect, is_stand_in: false }
+        Self {
+            name: name.into(),
+            subject,
+            specs,
+            inputs: Vec::new(),
+            expect,
+            skips_gradient: false,
+        }
     }
 }
 

@@ -233,23 +233,31 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A list of numbers as a stream of one vector of `f32`, if given: a feed of the attribute's name.
+    /// Numbers as a stream of one vector of `f32`, or of one number, if given: a feed of the
+    /// attribute's name.
     ///
     /// # Errors
     /// When it is something else.
     pub fn vector(&mut self, name: &str) -> Result<Option<Wire>, String> {
+        let mut extents = Vec::new();
         let numbers: Vec<f32> = match self.attribute(name) {
             None => return Ok(None),
+            Some(Attribute::Number(one)) => vec![*one as f32],
             Some(Attribute::List(list)) => {
+                extents.push(list.len());
                 let numbers = list.iter().map(|one| number(name, one).map(|x| x as f32));
                 numbers.collect::<Result<_, _>>()?
             }
             Some(other) => return Err(format!("`{name}` is {other:?}, wanted numbers")),
         };
-        let value = Value::new(&[numbers.len()], &numbers);
-        let spec = Spec::new(Element::F32, [numbers.len()]);
+        Ok(Some(self.constant(name, Value::new(&[numbers.len()], &numbers))))
+    }
+
+    /// A value as a stream of its own, since no operator may have constants only.
+    pub fn constant(&mut self, name: &str, value: Value) -> Wire {
+        let wire = self.draft.feed(name, value.spec());
         self.fed.insert(name.to_owned(), value);
-        Ok(Some(self.draft.feed(name, spec)))
+        wire
     }
 }
 

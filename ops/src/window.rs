@@ -29,6 +29,9 @@ pub use sliding::Sliding;
 mod spans; // the pixels under each window
 pub(crate) use spans::Spans;
 
+pub(crate) mod pooling; // pools over one and three axes
+pub use pooling::Pooling;
+
 mod pool; // what pools have in common
 pub use pool::Rounding;
 pub(crate) use pool::{Pool, along, pool_axes, pooled};

@@ -238,6 +238,12 @@ impl Draft {
         self.nodes[wire.node as usize].outputs.get(wire.port as usize)
     }
 
+    /// Whether a wire is a parameter. An operator needs another input beside those.
+    #[must_use]
+    pub fn is_parameter(&self, wire: Wire) -> bool {
+        wire.draft == self.id && matches!(self.nodes[wire.node as usize].kind, Kind::Parameter(_))
+    }
+
     fn known(&self, wire: Wire) -> Vec<Spec> {
         self.spec(wire).cloned().into_iter().collect()
     }
@@ -313,7 +319,8 @@ impl Draft {
         }
         let outputs = if outputs.iter().all(Spec::fits) { outputs } else { Vec::new() };
         let device = self.devices.last().cloned().flatten();
-        let line = self.line.unwrap_or_else(Line::here);
+        // A path to `Line::here` would lose the caller: it is called in place.
+        let line = if let Some(line) = self.line { line } else { Line::here() };
         self.nodes.push(DraftNode { path, kind, inputs, outputs, device, line });
         Wire { draft: self.id, node: self.nodes.len() as u32 - 1, port: 0 }
     }

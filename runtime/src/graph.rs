@@ -31,6 +31,11 @@ pub(crate) enum Role {
     Feed,
     Outlet,
     Parameter(Initial),
+    /// An operator over constants alone, named by path: a constant too, computed once at launch.
+    Derived {
+        operator: Arc<dyn Operator>,
+        sources: Vec<String>,
+    },
     /// Moves tokens to the memory of a device, or of the host; only `place` adds these.
     Copy {
         to: Option<usize>,
@@ -69,6 +74,11 @@ impl Edge {
 
 impl Node {
     pub(crate) fn is_parameter(&self) -> bool {
+        matches!(self.role, Role::Parameter(_) | Role::Derived { .. })
+    }
+
+    /// Whether it is a constant of its own, with a first value.
+    pub(crate) fn is_weight(&self) -> bool {
         matches!(self.role, Role::Parameter(_))
     }
 
@@ -79,6 +89,7 @@ impl Node {
             Role::Feed => "feed".into(),
             Role::Outlet => "outlet".into(),
             Role::Parameter(_) => "parameter".into(),
+            Role::Derived { operator, sources } => format!("{operator:?} of {sources:?}"),
             Role::Copy { .. } => "copy".into(),
         }
     }
@@ -162,13 +173,13 @@ impl Graph {
     /// Elements of the parameters below a path.
     #[must_use]
     pub fn parameters_under(&self, path: &str) -> u64 {
-        let nodes = self.0.nodes.iter().filter(|n| n.is_parameter() && is_under(&n.path, path));
+        let nodes = self.0.nodes.iter().filter(|n| n.is_weight() && is_under(&n.path, path));
         nodes.map(|node| node.outputs[0].elements() as u64).sum()
     }
 
     /// Path and spec of every parameter, in the order of definition.
     pub fn parameter_list(&self) -> impl Iterator<Item = (&str, &Spec)> {
-        let nodes = self.0.nodes.iter().filter(|node| node.is_parameter());
+        let nodes = self.0.nodes.iter().filter(|node| node.is_weight());
         nodes.map(|node| (node.path.as_str(), &node.outputs[0]))
     }
 

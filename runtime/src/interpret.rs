@@ -61,8 +61,9 @@ impl<'a> Interpreter<'a> {
                     let built = Solo::new(&**operator, &specs, &constants);
                     solo = Some(built.map_err(|error| at(&node.path, &error))?);
                 }
-                Role::Parameter(_) => {
-                    constants.insert(index, options.weights.value(graph, index, options.seed));
+                Role::Parameter(_) | Role::Derived { .. } => {
+                    let value = options.weights.value(graph, index, options.seed);
+                    constants.insert(index, value.map_err(|error| at(&node.path, &error))?);
                 }
                 Role::Feed => {
                     let stream = feeds.get(&node.path).cloned().unwrap_or_default();

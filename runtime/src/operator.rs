@@ -156,6 +156,9 @@ pub struct Contract {
     pub fusion: Fusion,
     /// Whether it acts on the world (a file, a screen): its order and number of firings matter.
     pub effect: bool,
+    /// Whether its outputs depend on the number of the firing, as random numbers do: it is not a
+    /// constant even if all its inputs are.
+    pub counts: bool,
     /// How far a device may be from the host.
     pub tolerance: Tolerance,
 }
@@ -172,6 +175,7 @@ impl Contract {
             routing: Routing::Static,
             fusion: Fusion::None,
             effect: false,
+            counts: false,
             tolerance: Tolerance::CLOSE,
         }
     }
@@ -239,6 +243,13 @@ impl Contract {
     #[must_use]
     pub fn effect(mut self) -> Self {
         self.effect = true;
+        self
+    }
+
+    /// Marks it as depending on the number of the firing.
+    #[must_use]
+    pub fn counts(mut self) -> Self {
+        self.counts = true;
         self
     }
 

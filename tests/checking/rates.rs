@@ -12,7 +12,7 @@ fn rates_must_balance() {
     rejects(
         |draft, x| {
             let weight = draft.parameter("weight", number(), Initial::Zeros);
-            draft.apply(mix(2), &[weight, weight]);
+            draft.apply_named("constant", resample(2, 1), &[weight]);
             let up = draft.apply(resample(1, 2), &[x]);
             draft.apply_named("first", mix(2), &[x, up]);
             let y = draft.feed("other", number());
@@ -20,7 +20,7 @@ fn rates_must_balance() {
             draft.apply_named("second", mix(2), &[y, up]);
         },
         &[
-            (Code::Rate, "mix", "", "only constants", "at least one stream"),
+            (Code::Rate, "constant", "", "only constants", "at least one stream"),
             (Code::Rate, "first", "", "1/1 firings", "2/1 by the edge with resample"),
             (Code::Rate, "second", "", "1/1 firings", "3/1 by the edge with resample_2"),
         ],

@@ -1,4 +1,4 @@
-"""Writes conformance cases that PyTorch computed: `python generate.py OUT.zip [COUNT]`.
+"""Writes conformance cases that PyTorch computed: `python generate.py OUT.zip [COUNT [SEED]]`.
 
 Needs torch and numpy. Every operator below gives a few cases with random attributes and odd sizes;
 inputs are float32 numbers, everything is computed in float64, and outputs and gradients are stored
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-RNG = np.random.default_rng(20260)
+RNG = np.random.default_rng(int(sys.argv[3]) if len(sys.argv) > 3 else 20260)
 CASES = []
 
 
@@ -635,6 +635,165 @@ def ctc_loss():
         log_probs, targets, torch.tensor(lengths), torch.tensor(target_lengths), 0, about["reduction"])
 
 
+# More names and attributes ---------------------------------------------------------------------
+
+for name, draw in [
+    ("log2", positive), ("log10", positive), ("exp2", normal), ("sinh", normal), ("cosh", normal),
+    ("asin", unit), ("acos", unit), ("atan", normal), ("trunc", normal), ("hardsigmoid", normal),
+    ("relu6", lambda *s: normal(*s) * 5), ("mish", normal), ("selu", normal), ("celu", normal),
+    ("logsigmoid", normal), ("tanhshrink", normal), ("softsign", normal), ("hardtanh", normal),
+    ("softshrink", normal), ("hardshrink", normal),
+]:
+    pointwise(name, lambda x, name=name: getattr(torch if hasattr(torch, name) else F, name)(x), draw)
+pointwise("softplus", lambda x: F.softplus(x, 2.0, 3.0), beta=2.0, threshold=3.0)
+binary("logaddexp", torch.logaddexp)
+binary("hypot", torch.hypot, positive)
+binary("fmod", torch.fmod, lambda *s: positive(*s) * pick(-1, 1))
+along("cummax", lambda x, d: torch.cummax(x, d))
+along("max", lambda x, d: torch.max(x, d))
+along("min", lambda x, d: torch.min(x, d))
+along("std", lambda x, d: torch.std(x, d, correction=1), low=2, correction=1)
+along("logcumsumexp", lambda x, d: torch.logcumsumexp(x, d))
+along("argsort", lambda x, d: torch.argsort(x, dim=d, stable=True))
+along("softmin", lambda x, d: F.softmin(x, d))
+reduction("norm", lambda x, d, k: torch.linalg.vector_norm(x, 1, d, k), p=1)
+reduction("norm", lambda x, d, k: torch.linalg.vector_norm(x, float("inf"), d, k), p="inf")
+loss("hinge_embedding_loss", lambda x, t, r: F.hinge_embedding_loss(x, t, 0.8, reduction=r),
+     target=lambda *s: (RNG.integers(0, 2, s) * 2 - 1).astype(np.float32), margin=0.8)
+loss("binary_cross_entropy", lambda x, t, r: F.binary_cross_entropy(x, t, reduction=r),
+     draw=lambda *s: (RNG.random(s) * 0.9 + 0.05).astype(np.float32),
+     target=lambda *s: RNG.random(s).astype(np.float32))
+loss("poisson_nll_loss", lambda x, t, r: F.poisson_nll_loss(x, t, reduction=r), target=positive)
+
+
+@operator
+def tril():
+    k = int(RNG.integers(-2, 3))
+    return {"type": "tril", "diagonal": k}, {"x": normal(*extents(3, 2, 6))}, lambda x: torch.tril(x, k)
+
+
+@operator
+def triu():
+    k = int(RNG.integers(-2, 3))
+    return {"type": "triu", "diagonal": k}, {"x": normal(*extents(3, 2, 6))}, lambda x: torch.triu(x, k)
+
+
+@operator
+def masked_fill():
+    shape = extents(3, 2, 6)
+    inputs = {"x": normal(*shape), "mask": RNG.random(shape) < 0.4}
+    return {"type": "masked_fill", "value": -1.5}, inputs, lambda x, mask: x.masked_fill(mask, -1.5)
+
+
+@operator
+def split():
+    shape = extents(3, 5, 9)
+    dim = axis_of(shape)
+    sizes = [2, shape[dim] - 2]
+    return {"type": "split", "split_size_or_sections": sizes, "dim": dim}, {"x": normal(*shape)}, \
+        lambda x: torch.split(x, sizes, dim)
+
+
+@operator
+def chunk():
+    shape = extents(3, 5, 9)
+    dim = axis_of(shape)
+    return {"type": "chunk", "chunks": 3, "dim": dim}, {"x": normal(*shape)}, \
+        lambda x: torch.chunk(x, 3, dim)
+
+
+@operator
+def narrow_():
+    return {"type": "narrow", "dim": 1, "start": 2, "length": 3}, {"x": normal(3, 7, 2)}, \
+        lambda x: torch.narrow(x, 1, 2, 3)
+
+
+@operator
+def conv2d_words():
+    padding = pick("same", "valid")
+    about = {"type": "conv2d", "padding": padding, "dilation": 2, "stride": 1, "groups": 1}
+    return about, {"x": normal(2, 3, 8, 9), "w": normal(4, 3, 3, 2), "b": normal(4)}, \
+        lambda x, w, b: F.conv2d(x, w, b, padding=padding, dilation=2)
+
+
+@operator
+def avg_pool2d_divisor():
+    about = {"type": "avg_pool2d", "kernel_size": 3, "stride": 2, "divisor_override": 5}
+    return about, {"x": normal(2, 3, 8, 9)}, lambda x: F.avg_pool2d(x, 3, 2, divisor_override=5)
+
+
+@operator
+def interpolate_scale():
+    mode, factor = pick("nearest", "bilinear", "bicubic"), [1.7, 0.6]
+    about = {"type": f"interpolate_{mode}", "scale_factor": factor}
+    return about, {"x": normal(2, 2, 7, 9)}, \
+        lambda x: F.interpolate(x, scale_factor=factor, mode=mode)
+
+
+@operator
+def cross_entropy_soft():
+    c, reduction = int(RNG.integers(2, 6)), pick("mean", "sum", "none")
+    target = RNG.dirichlet(np.ones(c), 4).astype(np.float32)
+    about = {"type": "cross_entropy", "reduction": reduction, "label_smoothing": 0.2}
+    return about, {"x": normal(4, c), "target": target}, \
+        lambda x, target: F.cross_entropy(x, target, reduction=reduction, label_smoothing=0.2)
+
+
+@operator
+def nll_loss():
+    c, reduction = int(RNG.integers(2, 6)), pick("mean", "sum", "none")
+    return {"type": "nll_loss", "reduction": reduction}, \
+        {"x": normal(5, c), "target": integers(c, 5)}, \
+        lambda x, target: F.nll_loss(x, target, reduction=reduction)
+
+
+@operator
+def triplet_margin_loss():
+    shape = [4, 6]
+    return {"type": "triplet_margin_loss", "margin": 0.7, "p": 2, "reduction": "mean"}, \
+        {"anchor": normal(*shape), "positive": normal(*shape), "negative": normal(*shape)}, \
+        lambda a, p, n: F.triplet_margin_loss(a, p, n, 0.7)
+
+
+@operator
+def fake_quantize():
+    about = {"type": "fake_quantize_per_tensor_affine", "scale": 0.11, "zero_point": 7,
+             "quant_min": 0, "quant_max": 255}
+    return about, {"x": normal(4, 9) * 3}, \
+        lambda x: torch.fake_quantize_per_tensor_affine(x.float(), 0.11, 7, 0, 255).double()
+
+
+@operator
+def prelu():
+    return {"type": "prelu"}, {"x": normal(2, 3, 4), "w": unit(3)}, lambda x, w: F.prelu(x, w)
+
+
+@operator
+def solve():
+    inputs = {"a": normal(2, 4, 4) + 4 * np.eye(4, dtype=np.float32), "b": normal(2, 4, 3)}
+    return {"type": "solve"}, inputs, torch.linalg.solve
+
+
+@operator
+def cholesky():
+    root = normal(3, 3)
+    a = root @ root.T + 3 * np.eye(3, dtype=np.float32)
+    return {"type": "cholesky"}, {"x": a.astype(np.float32)}, lambda x: torch.linalg.cholesky(x)
+
+
+@operator
+def fft():
+    return {"type": "fft"}, {"x": normal(2, 7, 2)}, \
+        lambda x: torch.view_as_real(torch.fft.fft(torch.view_as_complex(x)))
+
+
+@operator
+def addmm():
+    about = {"type": "addmm", "beta": 0.5, "alpha": 2.0}
+    return about, {"x": normal(3, 5), "mat1": normal(3, 4), "mat2": normal(4, 5)}, \
+        lambda x, a, b: torch.addmm(x, a, b, beta=0.5, alpha=2.0)
+
+
 # ---------------------------------------------------------------------------------------------
 
 def narrow(array):
@@ -668,6 +827,16 @@ def build(case):
     return about, arrays
 
 
+def drawn(case):
+    """A case whose random attributes PyTorch accepts."""
+    while True:
+        try:
+            return build(case)
+        except RuntimeError as error:
+            if "too small" not in str(error):
+                raise
+
+
 def main(path, count):
     index = []
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -675,7 +844,7 @@ def main(path, count):
             archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), data, zipfile.ZIP_DEFLATED, 9)
         for number in range(count):
             case = CASES[number % len(CASES)]
-            about, arrays = build(case)
+            about, arrays = drawn(case)
             name = f"{case.__name__}_{number:04}"
             shapes = {key: list(value.shape) for key, value in arrays.items()}
             put(f"ops/{name}.json", json.dumps({"name": name, "op": about, "arrays": shapes}))
@@ -688,5 +857,4 @@ def main(path, count):
 
 
 if __name__ == "__main__":
-    torch.manual_seed(0)
     main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 480)

@@ -18,7 +18,7 @@ use synfire_runtime::value::Value;
 
 use crate::fixture::cpus;
 
-const ELEMENTS: usize = 4096;
+const ELEMENTS: usize = 32_768;
 
 /// A deep chain and its gradient: every stage's input is read again by the backward half.
 fn deep(stages: usize) -> Graph {
@@ -63,7 +63,7 @@ fn a_deep_chain_fits_in_half_with_the_same_bits() {
     let half = limited(&graph, Some(all / 2)).expect("half is enough");
     assert!(host_bytes(&half) <= all / 2, "{} of {all} bytes", host_bytes(&half));
     assert!(!half.data().recomputed.is_empty());
-    let x: Vec<f32> = (0..ELEMENTS).map(|n| n as f32 / 1000.0 - 2.0).collect();
+    let x: Vec<f32> = (0..ELEMENTS).map(|n| n as f32 / 8000.0 - 2.0).collect();
     let tokens = (0..3).map(|_| Some(Value::new(&[ELEMENTS], &x))).collect();
     let feeds = Streams::from([("x".to_owned(), tokens)]);
     let expected = interpret(&graph, &Options::default(), &feeds).expect("it runs");
@@ -87,7 +87,7 @@ fn a_plan_with_twins_is_saved_and_bound_again() {
 
 #[test]
 fn a_limit_that_nothing_can_meet_is_a_fault_with_what_was_saved() {
-    let faults = limited(&deep(16), Some(20_000)).expect_err("the feed alone is larger");
+    let faults = limited(&deep(16), Some(200_000)).expect_err("the feed alone is larger");
     assert_eq!(faults.codes(), [Code::Memory]);
     assert!(faults.to_string().contains("computing values again saved"), "{faults}");
 }

@@ -1,10 +1,11 @@
 //! Conformance: folders of cases that another framework computed, run and written out.
 //!
-//! A folder, or a zip archive of one: `index.json` lists `KIND/NAME`; each case is `NAME.json`, which says what it is, and
-//! `NAME.npz`, its arrays. `OUT/KIND/NAME.npz` gets what Synfire computes. For a case of kind `ops`
-//! that is every output `out_<i>` and every gradient `grad_<input>` of the sum of inner products of
-//! the outputs with their cotangents `cot_<i>`. Where the case holds expected arrays of these names
-//! they are compared: `max |a - b| <= 1e-4 (max |b| + 0.01)`, NaN with NaN, infinity with infinity.
+//! A folder, or a zip archive of one: `index.json` lists `KIND/NAME`; each case is `NAME.json`,
+//! which says what it is, and `NAME.npz`, its arrays. `OUT/KIND/NAME.npz` gets what Synfire
+//! computes. For a case of kind `ops` that is every output `out_<i>` and every gradient
+//! `grad_<input>` of the sum of inner products of the outputs with their cotangents `cot_<i>`.
+//! Where the case holds expected arrays of these names they are compared: `max |a - b| <= 1e-4 (max
+//! |b| + 0.01)`, NaN with NaN, infinity with infinity.
 
 mod folder; // cases in files, or in one archive
 pub mod npz; // arrays in files
@@ -33,8 +34,8 @@ pub struct Outcome {
     pub refused: Vec<(String, String)>,
 }
 
-/// Runs every case of the folder or archive `from` and writes what comes out below `to`; says on `out` how
-/// each case that does not pass went, and a count at the end.
+/// Runs every case of the folder or archive `from` and writes what comes out below `to`; says on
+/// `out` how each case that does not pass went, and a count at the end.
 ///
 /// # Errors
 /// When the index or a folder cannot be read or written. A case that cannot be run is no error.

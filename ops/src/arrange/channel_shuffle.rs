@@ -1,11 +1,11 @@
 //! Channel shuffle: groups of channels interleaved, so that the next grouped convolution sees all.
 //!
-//! Channel `g * n + k` of `groups` groups of `n` goes to place `k * groups + g`. After Zhang et al.,
-//! "ShuffleNet" (2018). A composite of `reshape` and `transpose`.
+//! Channel `g * n + k` of `groups` groups of `n` goes to place `k * groups + g`. After Zhang et
+//! al., "ShuffleNet" (2018). A composite of `reshape` and `transpose`.
 //!
 //! # Shape
-//! `x`: `[batch, channel, ..]`, the channels a multiple of the groups -> the same. One dimension but
-//! the channels may be bounded. Any element type.
+//! `x`: `[batch, channel, ..]`, the channels a multiple of the groups -> the same. One dimension
+//! but the channels may be bounded. Any element type.
 //!
 //! # Gradient
 //! `dx` is `dy` shuffled back.
@@ -63,8 +63,7 @@ pub fn channel_shuffle(draft: &mut Draft, x: Wire, groups: usize) -> Wire {
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let case = |name: &str, element: Element, extents: &[usize], groups: usize| {
-        let build =
-            move |draft: &mut Draft, x: &[Wire]| vec![channel_shuffle(draft, x[0], groups)];
+        let build = move |draft: &mut Draft, x: &[Wire]| vec![channel_shuffle(draft, x[0], groups)];
         let expect = reference(move |inputs| {
             let x = &inputs[0];
             vec![Tensor::from_fn(&x.extents, |place| {

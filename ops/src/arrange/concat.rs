@@ -5,8 +5,8 @@
 //! `n_k` is bounded, so is the sum. Any element type; 1 to 64 inputs.
 //!
 //! # Gradient
-//! `dx_k` is the part of `dy` that came from `x_k`: `slice` along the axis, or `split_like` where the
-//! axis is bounded.
+//! `dx_k` is the part of `dy` that came from `x_k`: `slice` along the axis, or `split_like` where
+//! the axis is bounded.
 //!
 //! # Numerics
 //! Exact: bytes are moved. Other bounded axes must have one actual extent in all inputs; a firing
@@ -26,11 +26,12 @@ use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
-use super::{slice::slice, split_like::split_like};
+use super::{slice::slice, split_like::split_like, stack::stack};
 use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, interleave};
 use crate::require;
@@ -38,8 +39,23 @@ use crate::sample::{Sample, Tensor, ramp, reference};
 use crate::torch::{Case, Torch};
 
 /// PyTorch's names.
-pub const TORCH: &[Torch] =
-    &[("cat", torch), ("concat", torch), ("concatenate", torch)];
+pub const TORCH: &[Torch] = &[
+    ("cat", torch),
+    ("concat", torch),
+    ("concatenate", torch),
+    ("hstack", |case| {
+        let parts = listed(case)?;
+        let axis = usize::from(case.spec_of(parts[0])?.rank() > 1);
+        Ok(vec![case.apply(concat(axis, parts.len()), &parts)])
+    }),
+    ("vstack", |case| {
+        let parts = listed(case)?;
+        if case.spec_of(parts[0])?.rank() < 2 {
+            return Ok(vec![case.apply(stack(0, parts.len()), &parts)]);
+        }
+        Ok(vec![case.apply(concat(0, parts.len()), &parts)])
+    }),
+];
 
 fn torch(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let parts = listed(case)?;

@@ -115,9 +115,10 @@ pub fn samples() -> Vec<Sample> {
     let by = |before: &'static [usize], after: &'static [usize]| {
         reference(move |inputs| vec![by_index(&inputs[0], before, after)])
     };
-    let case = |name: &str, extents: &[usize], before: &'static [usize], after: &'static [usize]| {
-        Sample::new(name, crop(before, after), vec![ramp(f32, extents)], by(before, after))
-    };
+    let case =
+        |name: &str, extents: &[usize], before: &'static [usize], after: &'static [usize]| {
+            Sample::new(name, crop(before, after), vec![ramp(f32, extents)], by(before, after))
+        };
     let every = Element::ALL.map(|element| {
         let x = vec![ramp(element, &[5, 7])];
         Sample::new(format!("plane, {element}"), crop(&[1, 2], &[1, 0]), x, by(&[1, 2], &[1, 0]))
@@ -141,7 +142,8 @@ fn by_index(x: &Tensor, before: &[usize], after: &[usize]) -> Tensor {
     let left = |(axis, n): (usize, &usize)| n - before[axis] - after[axis];
     let extents: Vec<usize> = x.extents.iter().enumerate().map(left).collect();
     Tensor::from_fn(&extents, |index| {
-        let index: Vec<usize> = index.iter().zip(before).map(|(place, skip)| place + skip).collect();
+        let index: Vec<usize> =
+            index.iter().zip(before).map(|(place, skip)| place + skip).collect();
         x.at(&index)
     })
 }

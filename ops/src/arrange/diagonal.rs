@@ -89,19 +89,25 @@ pub fn samples() -> Vec<Sample> {
         case("batch", f32, &[2, 3, 5], 1, [1, 2]),
         case("reversed", f32, &[4, 2, 3], 1, [2, 0]),
         case("one element", f32, &[1, 1], 0, [0, 1]),
-        case("bounded", f32, &[2, 3, 3], 0, [1, 2]).with_specs(vec![bounded_first(f32, 4, &[3, 3])]),
+        case("bounded", f32, &[2, 3, 3], 0, [1, 2]).with_specs(vec![bounded_first(
+            f32,
+            4,
+            &[3, 3],
+        )]),
     ]
 }
 
 /// The expectation: steps along both axes together while inside.
 fn by_steps(x: &Tensor, offset: i64, [first, second]: [usize; 2]) -> Tensor {
     let place = |k: usize| {
-        let (row, column) = if offset < 0 { (k as i64 - offset, k as i64) } else { (k as i64, k as i64 + offset) };
+        let (row, column) =
+            if offset < 0 { (k as i64 - offset, k as i64) } else { (k as i64, k as i64 + offset) };
         let inside = row < x.extents[first] as i64 && column < x.extents[second] as i64;
         inside.then_some([row as usize, column as usize])
     };
     let count = (0..).take_while(|&k| place(k).is_some()).count();
-    let rest: Vec<usize> = (0..x.extents.len()).filter(|axis| ![first, second].contains(axis)).collect();
+    let rest: Vec<usize> =
+        (0..x.extents.len()).filter(|axis| ![first, second].contains(axis)).collect();
     let extents: Vec<usize> = rest.iter().map(|&axis| x.extents[axis]).chain([count]).collect();
     Tensor::from_fn(&extents, |index| {
         let mut from = vec![0; x.extents.len()];

@@ -21,7 +21,8 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
+    Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
@@ -31,12 +32,22 @@ use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 use crate::torch::Torch;
 
-/// PyTorch's name.
-pub const TORCH: &[Torch] = &[("flip", |case| {
-    let x = case.operand(&["x", "input", "self"])?;
-    let axes = case.axes(case.spelling(&["dims", "dim", "axis", "axes"]), x)?;
-    Ok(vec![case.apply(flip(&axes), &[x])])
-})];
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[
+    ("flip", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let axes = case.axes(case.spelling(&["dims", "dim", "axis", "axes"]), x)?;
+        Ok(vec![case.apply(flip(&axes), &[x])])
+    }),
+    ("flipud", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        Ok(vec![case.apply(flip(&[0]), &[x])])
+    }),
+    ("fliplr", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        Ok(vec![case.apply(flip(&[1]), &[x])])
+    }),
+];
 
 /// `axes` in reverse.
 #[must_use]

@@ -1,5 +1,6 @@
 //! Frames: overlapping parts of one axis beside each other,
-//! `y[.., p, k, ..] = x[.., p s + k d - before, ..]` with stride `s`, dilation `d` and zeros outside.
+//! `y[.., p, k, ..] = x[.., p s + k d - before, ..]` with stride `s`, dilation `d` and zeros
+//! outside.
 //!
 //! What a convolution sees at each place along an axis (two of them make the columns of an image,
 //! see [`unfold`](super::unfold)), the frames of an audio signal, the patches of a transformer.
@@ -190,28 +191,29 @@ pub fn samples() -> Vec<Sample> {
     };
     let all = frames(1, 3).stride(2).dilation(3).padding(4, 2);
     let every = Element::ALL.into_iter().map(|element| case("all", element, &[2, 7, 5], all));
-    let some = vec![
-        case("plain", f32, &[7], frames(0, 3)),
-        case("taps last", f32, &[3, 11, 5], frames(1, 4).stride(3).axes(1, 3)),
-        case("places first", f32, &[2, 3, 5, 4], all.axes(0, 2)),
-        case("last axis", f32, &[3, 17], all.axes(2, 1)),
-        case("places last", f32, &[2, 13, 5], all.axes(3, 0)),
-        case("last axis in front", f32, &[2, 3, 13], frames(2, 2).padding(1, 0).axes(1, 0)),
-        case("one element", f32, &[1], frames(0, 1)),
-        case("wide steps", f32, &[9], frames(0, 2).stride(7)),
-        case("mostly padding", f32, &[1, 2], frames(0, 3).padding(5, 5)),
-        case("only padding", f32, &[2, 0], frames(1, 2).padding(1, 2)),
-        case("pieces", f32, &[3, 4001, 2], frames(1, 5).stride(2)),
-        case("none", f32, &[0, 5], frames(1, 2)),
-        case("bounded", f32, &[2, 5, 3], frames(1, 2).axes(0, 3))
-            .with_specs(vec![bounded_first(f32, 5, &[5, 3])]),
-        rejected("long frames", frames(1, 3).dilation(3), &[2, 6], Some(1)),
-        rejected("no taps", frames(0, 0), &[6], None),
-        rejected("no stride", frames(0, 1).stride(0), &[6], None),
-        rejected("missing axis", frames(1, 1), &[6], None),
-        rejected("one axis for both", frames(0, 1).axes(1, 1), &[6], None),
-        rejected("axes elsewhere", frames(0, 1).axes(0, 2), &[6], None),
-    ];
+    let some =
+        vec![
+            case("plain", f32, &[7], frames(0, 3)),
+            case("taps last", f32, &[3, 11, 5], frames(1, 4).stride(3).axes(1, 3)),
+            case("places first", f32, &[2, 3, 5, 4], all.axes(0, 2)),
+            case("last axis", f32, &[3, 17], all.axes(2, 1)),
+            case("places last", f32, &[2, 13, 5], all.axes(3, 0)),
+            case("last axis in front", f32, &[2, 3, 13], frames(2, 2).padding(1, 0).axes(1, 0)),
+            case("one element", f32, &[1], frames(0, 1)),
+            case("wide steps", f32, &[9], frames(0, 2).stride(7)),
+            case("mostly padding", f32, &[1, 2], frames(0, 3).padding(5, 5)),
+            case("only padding", f32, &[2, 0], frames(1, 2).padding(1, 2)),
+            case("pieces", f32, &[3, 4001, 2], frames(1, 5).stride(2)),
+            case("none", f32, &[0, 5], frames(1, 2)),
+            case("bounded", f32, &[2, 5, 3], frames(1, 2).axes(0, 3))
+                .with_specs(vec![bounded_first(f32, 5, &[5, 3])]),
+            rejected("long frames", frames(1, 3).dilation(3), &[2, 6], Some(1)),
+            rejected("no taps", frames(0, 0), &[6], None),
+            rejected("no stride", frames(0, 1).stride(0), &[6], None),
+            rejected("missing axis", frames(1, 1), &[6], None),
+            rejected("one axis for both", frames(0, 1).axes(1, 1), &[6], None),
+            rejected("axes elsewhere", frames(0, 1).axes(0, 2), &[6], None),
+        ];
     every.chain(some).collect()
 }
 

@@ -280,7 +280,8 @@ fn by_index(inputs: &[Tensor], operator: &Inset) -> Tensor {
     }
     let mut y = Tensor::from_fn(like, |_| 0.0);
     let _ = Tensor::from_fn(&x.extents, |index| {
-        let flat = far(index).iter().zip(like).fold(0, |flat, (place, extent)| flat * extent + place);
+        let flat =
+            far(index).iter().zip(like).fold(0, |flat, (place, extent)| flat * extent + place);
         y.data[flat] = x.at(index);
         0.0
     });

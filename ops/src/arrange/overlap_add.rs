@@ -231,11 +231,11 @@ impl Sums<'_> {
 #[cfg(feature = "cube")]
 mod cube; // a unit for each element of the whole
 
-/// Strides and dilations, axes elsewhere, padding, gaps, nothing, bounded, `f64`; wrong places, taps
-/// and types.
+/// Strides and dilations, axes elsewhere, padding, gaps, nothing, bounded, `f64`; wrong places,
+/// taps and types.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
-    let f32 = Element::F32;
+    let bounded = vec![bounded_first(Element::F32, 5, &[4, 2])];
     let case = |name: &str, x: &[usize], operator: OverlapAdd| {
         Sample::new(name, operator, vec![noise(1, x)], by_adding(operator))
     };
@@ -257,8 +257,7 @@ pub fn samples() -> Vec<Sample> {
         case("none", &[0, 4, 2], overlap_add(1, 2, 5)),
         case("onto none", &[2, 2, 2], overlap_add(1, 2, 0).padding(1, 2)),
         case("outside and behind", &[4, 2, 3, 2], overlap_add(1, 2, 5).axes(0, 3)),
-        case("bounded", &[2, 4, 2], overlap_add(1, 2, 5))
-            .with_specs(vec![bounded_first(f32, 5, &[4, 2])]),
+        case("bounded", &[2, 4, 2], overlap_add(1, 2, 5)).with_specs(bounded),
         Sample::new("f64", all, vec![wide(1, &[2, 6, 3, 5])], by_adding(all)),
         rejected("too many places", overlap_add(0, 3, 6), &[5, 3], Some(0)),
         rejected("too few taps", overlap_add(0, 3, 7), &[5, 2], Some(1)),

@@ -2,7 +2,8 @@
 //! `pad` needs it.
 //!
 //! # Shape
-//! `x`: `[.., before + n + after, ..]`, `f32` or `f64`; padded axes are fixed -> `y`: `[.., n, ..]`.
+//! `x`: `[.., before + n + after, ..]`, `f32` or `f64`; padded axes are fixed -> `y`: `[.., n,
+//! ..]`.
 //!
 //! # Gradient
 //! `dx` is `pad` of `dy` in the same mode, with zeros where that is a constant.

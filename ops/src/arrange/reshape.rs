@@ -25,7 +25,8 @@
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
@@ -33,7 +34,6 @@ use super::reshape_like::under_extents_of;
 use crate::device::on_device;
 use crate::host::strided::{Strided, copy};
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
-
 
 mod torch; // PyTorch's many names of it
 pub use torch::TORCH;

@@ -161,13 +161,7 @@ pub fn samples() -> Vec<Sample> {
             Expect::Fails("port x: found [3, 2]; wanted as many as [5]"),
         )
         .with_specs(vec![bounded_first(f32, 5, &[2]), bounded_first(f32, 10, &[])]),
-        Sample::rejected(
-            "more",
-            reshape_like(),
-            vec![Spec::f32([4]), Spec::f32([3])],
-            "x",
-            None,
-        ),
+        Sample::rejected("more", reshape_like(), vec![Spec::f32([4]), Spec::f32([3])], "x", None),
     ];
     every.into_iter().chain(some).collect()
 }

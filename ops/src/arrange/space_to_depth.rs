@@ -123,14 +123,20 @@ pub fn samples() -> Vec<Sample> {
         to_depth("batch", Element::U8, &[2, 1, 9, 3], 3),
         to_depth("blocks of one", f32, &[2, 2, 3], 1),
         to_depth("several leading axes", f32, &[2, 1, 3, 2, 4], 2),
-        to_depth("bounded", f32, &[2, 1, 4, 2], 2)
-            .with_specs(vec![bounded_first(f32, 5, &[1, 4, 2])]),
+        to_depth("bounded", f32, &[2, 1, 4, 2], 2).with_specs(vec![bounded_first(
+            f32,
+            5,
+            &[1, 4, 2],
+        )]),
         to_space("image", f32, &[8, 3, 5], 2),
         to_space("batch", Element::U8, &[2, 9, 2, 1], 3),
         to_space("blocks of one", f32, &[2, 2, 3], 1),
         to_space("empty", f32, &[0, 4, 2, 3], 2),
-        to_space("bounded", f32, &[2, 4, 2, 3], 2)
-            .with_specs(vec![bounded_first(f32, 5, &[4, 2, 3])]),
+        to_space("bounded", f32, &[2, 4, 2, 3], 2).with_specs(vec![bounded_first(
+            f32,
+            5,
+            &[4, 2, 3],
+        )]),
     ]
 }
 

@@ -24,11 +24,13 @@ use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
 use super::concat::concat;
+use super::reshape::{Extent, reshape};
 use crate::device::on_device;
 use crate::host::strided::{SOURCES_MAX, Strided, copy};
 use crate::require;
@@ -46,6 +48,38 @@ pub const TORCH: &[Torch] = &[
         let chunks = case.sizes(case.spelling(&["chunks", "n"]), 1, 1)?[0].max(1);
         let sizes = equal_parts(extent, extent.div_ceil(chunks));
         Ok(case.apply_many(split(axis, &sizes), &[x]))
+    }),
+    ("tensor_split", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        let extent = case.spec_of(x)?.bound(axis);
+        let name = case.spelling(&["indices_or_sections", "sections", "indices"]);
+        let given = case.integers(name)?.ok_or("no sections")?;
+        let mut ends: Vec<usize> = match case.attribute(name) {
+            Some(Attribute::List(_)) => {
+                let inside = |&at: &i64| if at < 0 { at + extent as i64 } else { at };
+                given.iter().map(|at| inside(at).clamp(0, extent as i64) as usize).collect()
+            }
+            // The first parts have one more where they cannot all be alike.
+            _ => {
+                let count = usize::try_from(given[0]).unwrap_or(0).max(1);
+                let (each, more) = (extent / count, extent % count);
+                (1..count).map(|part| part * each + part.min(more)).collect()
+            }
+        };
+        ends.push(extent);
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let sizes = starts.zip(&ends).map(|(start, end)| end.saturating_sub(start));
+        Ok(case.apply_many(split(axis, &sizes.collect::<Vec<_>>()), &[x]))
+    }),
+    ("unbind", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        let mut extents = case.spec_of(x)?.bounds();
+        let count = extents.remove(axis);
+        let extents: Vec<Extent> = extents.into_iter().map(Extent::Is).collect();
+        let parts = case.apply_many(split(axis, &vec![1; count]), &[x]);
+        Ok(parts.into_iter().map(|part| case.apply(reshape(&extents), &[part])).collect())
     }),
 ];
 

@@ -185,8 +185,11 @@ pub fn samples() -> Vec<Sample> {
     let some = vec![
         case("empty part", 0, f32, &[&[3, 2], &[0, 2], &[3, 2]]),
         case("one part", 0, f32, &[&[3], &[3]]),
-        case("bounded", 0, f32, &[&[5, 3], &[2, 3], &[3, 3]])
-            .with_specs(vec![bounded(9), bounded(4), bounded(5)]),
+        case("bounded", 0, f32, &[&[5, 3], &[2, 3], &[3, 3]]).with_specs(vec![
+            bounded(9),
+            bounded(4),
+            bounded(5),
+        ]),
         Sample::new(
             "uncovered",
             split_like(0, 1),

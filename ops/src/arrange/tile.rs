@@ -8,8 +8,8 @@
 //! Composites of `reshape` and `expand`: the one copy is that of the repetition.
 //!
 //! # Shape
-//! `x`: `[.., n, ..]` -> `[.., repeats * n, ..]`. Repeated axes are fixed; one other dimension may be
-//! bounded. Any element type.
+//! `x`: `[.., n, ..]` -> `[.., repeats * n, ..]`. Repeated axes are fixed; one other dimension may
+//! be bounded. Any element type.
 //!
 //! # Gradient
 //! The sum of `dy` over the repetitions.
@@ -32,8 +32,8 @@
 use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::Element;
 
-use super::{expand::expand, flip::flip};
 use super::reshape::{Extent, extent_of, reshape};
+use super::{expand::expand, flip::flip};
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 use crate::torch::{Case, Torch};
 
@@ -126,8 +126,9 @@ pub fn samples() -> Vec<Sample> {
         Sample::composite(name, "tile", build, vec![ramp(element, extents)], expect)
     };
     let interleaved = |name: &str, extents: &[usize], axis: usize, repeats: usize| {
-        let build =
-            move |draft: &mut Draft, x: &[Wire]| vec![repeat_interleave(draft, x[0], axis, repeats)];
+        let build = move |draft: &mut Draft, x: &[Wire]| {
+            vec![repeat_interleave(draft, x[0], axis, repeats)]
+        };
         let expect = reference(move |inputs| {
             let x = &inputs[0];
             let mut extents = x.extents.clone();
@@ -164,9 +165,11 @@ fn by_remainder(x: &Tensor, repeats: &[usize]) -> Tensor {
     let rank = x.extents.len().max(repeats.len());
     let front = |list: &[usize]| [vec![1; rank - list.len()], list.to_vec()].concat();
     let (own, times) = (front(&x.extents), front(repeats));
-    let extents: Vec<usize> = own.iter().zip(&times).map(|(extent, times)| extent * times).collect();
+    let extents: Vec<usize> =
+        own.iter().zip(&times).map(|(extent, times)| extent * times).collect();
     Tensor::from_fn(&extents, |place| {
-        let place: Vec<usize> = place.iter().zip(&own).map(|(place, extent)| place % extent).collect();
+        let place: Vec<usize> =
+            place.iter().zip(&own).map(|(place, extent)| place % extent).collect();
         x.at(&place[rank - x.extents.len()..])
     })
 }

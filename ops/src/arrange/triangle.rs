@@ -42,10 +42,8 @@ use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 use crate::torch::{Case, Torch};
 
 /// PyTorch's names.
-pub const TORCH: &[Torch] = &[
-    ("tril", |case| torch(case, tril)),
-    ("triu", |case| torch(case, triu)),
-];
+pub const TORCH: &[Torch] =
+    &[("tril", |case| torch(case, tril)), ("triu", |case| torch(case, triu))];
 
 fn torch(
     case: &mut Case<'_>,
@@ -175,8 +173,7 @@ mod cube {
             let x = call.input(0);
             let y = call.set_extents(0, &x.extents());
             let (per_word, words) = (per_word(x.element()), words_of(x.element()));
-            let [rows, columns] =
-                [2, 1].map(|back| size(x.extents()[x.extents().len() - back]));
+            let [rows, columns] = [2, 1].map(|back| size(x.extents()[x.extents().len() - back]));
             // Beyond any matrix, one diagonal is like another.
             let diagonal = self.0.diagonal.clamp(-(1 << 30), 1 << 30) as i32;
             let is_lower = self.0.side == Side::Lower;

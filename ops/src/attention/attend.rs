@@ -50,6 +50,8 @@ use crate::require;
 use crate::sample::Sample;
 use crate::torch::Torch;
 
+#[cfg(feature = "cube")]
+pub(crate) mod cube; // on accelerators
 pub(crate) mod geometry; // what it shares with its gradient on the host
 mod names; // what PyTorch calls it
 mod on_host; // blocks
@@ -255,7 +257,12 @@ impl Operator for Attend {
         if specs.inputs[0].element == Element::F64 {
             return on_device!(target, specs, host: on_host::OnHost::<f64>::new(self, specs));
         }
-        on_device!(target, specs, host: on_host::OnHost::<f32>::new(self, specs))
+        on_device!(
+            target,
+            specs,
+            host: on_host::OnHost::<f32>::new(self, specs),
+            cube: cube::OnCube::new(self, specs)?
+        )
     }
 }
 

@@ -45,10 +45,12 @@ use super::attend::{Attend, trials};
 use super::attend_composite::Heads;
 use crate::broadcast::binary::{multiply, subtract};
 use crate::device::on_device;
-use crate::gradient::{spec, sum_to};
+use crate::gradient::{all_paced, spec, sum_to};
 use crate::require;
 use crate::sample::Sample;
 
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
 mod on_host; // blocks
 mod second; // the gradient of the gradient
 
@@ -115,16 +117,21 @@ impl Operator for AttendBackward {
         if specs.inputs[0].element == Element::F64 {
             return on_device!(target, specs, host: on_host::OnHost::<f64>::new(self, specs));
         }
-        on_device!(target, specs, host: on_host::OnHost::<f32>::new(self, specs))
+        on_device!(
+            target,
+            specs,
+            host: on_host::OnHost::<f32>::new(self, specs),
+            cube: cube::OnCube::new(self, specs)?
+        )
     }
 }
 
 /// The gradient by a mask that is added, from the inputs of [`AttendBackward`].
 pub(crate) fn by_mask(operator: &Attend, draft: &mut Draft, inputs: &[Wire]) -> Option<Wire> {
-    let [q, k, v, log_sum, delta, dy] = inputs[..6] else { return None };
-    let mask = inputs[6];
+    let inputs = all_paced(draft, inputs);
+    let [q, k, v, log_sum, delta, dy, mask] = inputs[..] else { return None };
     let heads = Heads::new(draft, q, k);
-    let scores = heads.scores(draft, operator, q, k, Some(mask))?;
+    let scores = heads.scores(draft, operator, (q, k, Some(mask)))?;
     let weights = heads.weights(draft, scores, log_sum)?;
     let (dy, v) = (heads.of_queries(draft, dy)?, heads.of_keys(draft, v)?);
     let dweights = draft.apply(crate::dense::matmul::matmul().transpose_b(), &[dy, v]);

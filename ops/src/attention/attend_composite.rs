@@ -28,11 +28,12 @@ use synfire_runtime::operator::SpecError;
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
 use super::attend::{Attend, trials};
-use super::band::band;
+use crate::arrange::triangle::{tril, triu};
 use crate::broadcast::binary::{add, divide, subtract};
+use crate::broadcast::cast::cast;
 use crate::broadcast::select::where_;
 use crate::dense::matmul::{matmul, regroup};
-use crate::gradient::spec;
+use crate::gradient::{all_paced, spec};
 use crate::pointwise::unary::{clamp, exp, fill, scale};
 use crate::reduce::reduction::{Keep, max, sum};
 use crate::reject::reject;
@@ -62,8 +63,9 @@ pub fn attend_composite(draft: &mut Draft, operator: &Attend, inputs: &[Wire]) -
 }
 
 fn written_out(draft: &mut Draft, operator: &Attend, inputs: &[Wire]) -> Option<Wire> {
+    let inputs = &all_paced(draft, inputs)[..];
     let heads = Heads::new(draft, inputs[0], inputs[1]);
-    let scores = heads.scores(draft, operator, inputs[0], inputs[1], inputs.get(3).copied())?;
+    let scores = heads.scores(draft, operator, (inputs[0], inputs[1], inputs.get(3).copied()))?;
     let last = spec(draft, scores).rank() - 1;
     let largest = draft.apply(max(&[last], Keep::Axes), &[scores]);
     let largest = draft.apply(clamp(LOW, f64::INFINITY), &[largest]);
@@ -151,9 +153,7 @@ impl Heads {
         &self,
         draft: &mut Draft,
         operator: &Attend,
-        q: Wire,
-        k: Wire,
-        mask: Option<Wire>,
+        (q, k, mask): (Wire, Wire, Option<Wire>),
     ) -> Option<Wire> {
         let rank = spec(draft, q).rank();
         let (q, k) = (self.of_queries(draft, q)?, self.of_keys(draft, k)?);
@@ -172,7 +172,13 @@ impl Heads {
         }
         let [lower, upper] = operator.diagonals();
         if lower.or(upper).is_some() {
-            scores = draft.apply(band(lower, upper).fill(f64::NEG_INFINITY), &[scores]);
+            let mut inside = draft.apply(fill(1.0), &[scores]);
+            for triangle in [lower.map(triu), upper.map(tril)].into_iter().flatten() {
+                inside = draft.apply(triangle, &[inside]);
+            }
+            let inside = draft.apply(cast(Element::Bool), &[inside]);
+            let outside = draft.apply(fill(f64::NEG_INFINITY), &[scores]);
+            scores = draft.apply(where_(), &[inside, scores, outside]);
         }
         Some(scores)
     }

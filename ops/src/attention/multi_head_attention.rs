@@ -38,6 +38,7 @@ use super::attend::{Attend, attend};
 use crate::arrange::transpose::transpose;
 use crate::dense::linear::linear;
 use crate::dense::matmul::regroup;
+use crate::gradient::all_paced;
 use crate::reject::reject;
 use crate::sample::{Expect, Sample, Tensor, noise, reference};
 use crate::torch::Torch;
@@ -82,7 +83,7 @@ pub fn multi_head_attention(
 ) -> Wire {
     let layers = [projections.query, projections.key, projections.value];
     let mut heads = Vec::new();
-    for (layer, x) in layers.into_iter().zip(inputs) {
+    for (layer, x) in layers.into_iter().zip(all_paced(draft, &inputs)) {
         let projected = apply(draft, layer, x);
         match split(draft, projected, projections.heads) {
             Ok(wire) => heads.push(wire),
@@ -197,7 +198,9 @@ fn sample(name: &str, operator: Attend, [query, key]: [&[usize]; 2], heads: usiz
     });
     let weight = |key, own| [noise(key, &[features, own]), noise(key + 1, &[features])];
     let mut inputs = vec![noise(1, query), noise(2, key)];
-    inputs.extend([weight(3, features), weight(5, own), weight(7, own), weight(9, features)].concat());
+    inputs.extend(
+        [weight(3, features), weight(5, own), weight(7, own), weight(9, features)].concat(),
+    );
     Sample::composite(name, "multi_head_attention", build, inputs, expect)
 }
 
@@ -207,9 +210,7 @@ fn project(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Tensor {
     let mut extents = x.extents.clone();
     extents[last] = weight.extents[0];
     Tensor::from_fn(&extents, |at| {
-        let term = |k: usize| {
-            x.at(&[&at[..last], &[k]].concat()) * weight.at(&[at[last], k])
-        };
+        let term = |k: usize| x.at(&[&at[..last], &[k]].concat()) * weight.at(&[at[last], k]);
         bias.data[at[last]] + (0..own).map(term).sum::<f64>()
     })
 }

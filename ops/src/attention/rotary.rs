@@ -68,10 +68,13 @@ fn from_case(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
                 return table;
             };
             let axis = axis.rank() - 1;
-            case.apply(match pairs {
-                Pairs::Halves => slice(axis, 0, last / 2, 1),
-                Pairs::Neighbours => slice(axis, 0, last, 2),
-            }, &[table])
+            case.apply(
+                match pairs {
+                    Pairs::Halves => slice(axis, 0, last / 2, 1),
+                    Pairs::Neighbours => slice(axis, 0, last, 2),
+                },
+                &[table],
+            )
         }),
         (_, _, Some(positions)) => {
             let base = case.number("base", case.number("theta", 10_000.0)?)?;

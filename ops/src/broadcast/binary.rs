@@ -13,14 +13,16 @@
 //!
 //! # Gradient
 //! `da = f_a(a, b) * dy` and `db = f_b(a, b) * dy`, each summed over the axes that it was repeated
-//! along. Of two equal inputs of `minimum` and `maximum` each gets half. Comparisons and logic have
-//! none.
+//! along. Of two equal inputs of `minimum` and `maximum` each gets half. [`power`] of 0 has the
+//! gradient 0 by an exponent that is not negative, and by the base where the exponent is 0.
+//! [`floor_divide`] has zeros; integers, comparisons and logic have none.
 //!
 //! # Numerics
 //! As PyTorch's function of the same name. Integers wrap. `minimum` and `maximum` are NaN where an
 //! input is; comparisons with NaN are false but for `not_equal`. `divide`, `power` and `atan2` take
-//! floats only, so that no integer is rounded unasked. Integer `remainder` by 0 fails the firing
-//! on the host, and is any number on an accelerator.
+//! floats only, so that no integer is rounded unasked. Integer [`remainder`], [`fmod`] and
+//! [`floor_divide`] by 0 fail the firing on the host, and are any number on an accelerator. Floats
+//! of 16 bits are computed in `f32` and rounded once.
 //!
 //! # Example
 //! ```
@@ -47,9 +49,11 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 #[cfg(feature = "cube")]
 mod cube; // the formulas on accelerators
 mod family; // the operator behind all rows
+mod names; // what PyTorch calls them
 mod table; // how rows are written
 pub use family::Binary;
 use family::{Kind, Part, Row, judge, update};
+pub use names::TORCH;
 use table::{Example, element_of, part, parts, rows};
 
 rows! {
@@ -86,7 +90,10 @@ rows! {
         );
     /// The angle of the point `(b, a)` in radians, from -pi to pi.
     atan2 Arithmetic floats: |a, b| a.atan2(b), |a, b| 2.0 * (a / (a.hypot(b) + b)).atan(),
-        |a, b, _y, dy| (dy * b / (a.squared() + b.squared()), -(dy * a / (a.squared() + b.squared())));
+        |a, b, _y, dy| (
+            dy * b / (a.squared() + b.squared()),
+            -(dy * a / (a.squared() + b.squared()))
+        );
     /// `a - trunc(a / b) * b`: the rest has the sign of `a`.
     fmod Division numbers: |a, b| a.rest(b), |a, b| a - (a / b).trunc() * b,
         |a, b, _y, dy| (dy, -(dy * (a / b).to(trunc())));
@@ -122,7 +129,8 @@ rows! {
     logical_xor Logic truths: |a, b| a ^ b, |a, b| (a - b).abs();
 }
 
-/// The share of `a` in the gradient of the larger of `a` and `b`: 1, 0, or half where they are equal.
+/// The share of `a` in the gradient of the larger of `a` and `b`: 1, 0, or half where they are
+/// equal.
 fn share<'a>(a: Term<'a>, b: Term<'a>) -> Term<'a> {
     (a - b).to(sign()) * 0.5 + 0.5
 }

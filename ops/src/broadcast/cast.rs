@@ -39,6 +39,8 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
+mod names; // what PyTorch calls it
+pub use names::TORCH;
 
 /// The same numbers as elements of another type.
 #[must_use]

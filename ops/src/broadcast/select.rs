@@ -43,6 +43,8 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
+mod names; // what PyTorch calls it
+pub use names::TORCH;
 
 /// `a` where `condition` holds, else `b`.
 #[must_use]

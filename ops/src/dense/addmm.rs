@@ -27,20 +27,25 @@ use synfire_runtime::define::{Draft, Wire};
 
 use crate::broadcast::binary::add;
 use crate::dense::matmul::{matmul, names};
+use crate::gradient::paced;
 use crate::pointwise::unary::scale;
 use crate::reduce::reduction::{Keep, sum};
 use crate::sample::{Expect, Sample, Tensor, noise, reference};
 use crate::torch::{Case, Torch};
 
 /// PyTorch's names.
-pub const TORCH: &[Torch] =
-    &[("addmm", plain), ("baddbmm", plain), ("addmv", plain), ("addbmm", |case| {
+pub const TORCH: &[Torch] = &[
+    ("addmm", plain),
+    ("baddbmm", plain),
+    ("addmv", plain),
+    ("addbmm", |case| {
         let (c, [a, b], factors) = given(case)?;
         let product = case.apply(matmul(), &[a, b]);
         case.spec_of(product)?;
         let product = case.apply(sum(&[0], Keep::Nothing), &[product]);
         Ok(vec![added(case, c, product, factors)])
-    })];
+    }),
+];
 
 fn plain(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let (c, factors_of, factors) = given(case)?;
@@ -88,6 +93,7 @@ fn added(draft: &mut Draft, c: Wire, product: Wire, factors: Factors) -> Wire {
     };
     let product = scaled(draft, product, factors.alpha);
     if factors.beta != 0.0 {
+        let c = if factors.beta == 1.0 { c } else { paced(draft, c, product) };
         let c = scaled(draft, c, factors.beta);
         return draft.apply(add(), &[c, product]);
     }

@@ -1,14 +1,14 @@
 //! Convolution along one axis:
-//! `y[o, p] = bias[o] + sum over c, k of weight[o, c, k] * x[c, p s + k d - before]` with stride `s`
-//! and dilation `d`.
+//! `y[o, p] = bias[o] + sum over c, k of weight[o, c, k] * x[c, p s + k d - before]` with stride
+//! `s` and dilation `d`.
 //!
 //! A composite: [`conv2d`] of an image with one row. Nothing is moved where the runtime can run a
 //! reshape in place.
 //!
 //! # Shape
 //! `x`: `f32` or `f64` `[batch, channel, time]` or `[channel, time]`; the batch may be bounded.
-//! `weight`: `[out, channel / groups, kernel]`. `bias`: `[out]`. `y`: as `x` with `out` channels and
-//! `(extent + padding - d * (kernel - 1) - 1) / s + 1` places, rounded down.
+//! `weight`: `[out, channel / groups, kernel]`. `bias`: `[out]`. `y`: as `x` with `out` channels
+//! and `(extent + padding - d * (kernel - 1) - 1) / s + 1` places, rounded down.
 //!
 //! # Gradient
 //! That of its parts.
@@ -80,9 +80,8 @@ pub fn samples() -> Vec<Sample> {
         let weight = [Spec::f32([5, 3, 2]), Spec::f32([5])];
         [vec![bounded_first(Element::F32, 5, x)], weight.to_vec()].concat()
     };
-    let modes = [PadMode::Reflect, PadMode::Replicate, PadMode::Circular].map(|mode| {
-        case(&format!("{mode:?}"), Sliding { mode, ..all }, &[2, 3, 13], &[5, 3, 3])
-    });
+    let modes = [PadMode::Reflect, PadMode::Replicate, PadMode::Circular]
+        .map(|mode| case(&format!("{mode:?}"), Sliding { mode, ..all }, &[2, 3, 13], &[5, 3, 3]));
     let wide = [&[2, 4, 11][..], &[6, 2, 3], &[6]].map(|extents| window::wide(1, extents));
     let some = [
         case("plain", plain, &[2, 3, 17], &[5, 3, 4]),

@@ -19,9 +19,9 @@
 //! [`conv2d_weight`] of `x` and `dy`, and `dbias[o]` is the sum of `dy[o]`.
 //!
 //! # Numerics
-//! IEEE arithmetic, sums in blocks whose order depends on the shape only, fused multiply-adds where the
-//! CPU has them. Zeros of the padding are multiplied like other numbers: an infinite weight over
-//! padding gives NaN. As PyTorch's `conv2d`.
+//! IEEE arithmetic, sums in blocks whose order depends on the shape only, fused multiply-adds where
+//! the CPU has them. Zeros of the padding are multiplied like other numbers: an infinite weight
+//! over padding gives NaN. As PyTorch's `conv2d`.
 //!
 //! # Example
 //! ```
@@ -37,13 +37,13 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
-    Tolerance,
+    Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
-use super::conv2d_weight::conv2d_weight;
 use super::conv_transpose2d::conv_transpose2d;
+use super::conv2d_weight::conv2d_weight;
 #[cfg(feature = "cube")]
 use crate::device::convolution;
 use crate::device::on_device;
@@ -182,7 +182,8 @@ pub fn samples() -> Vec<Sample> {
         Sample::new(name, operator, inputs, expect)
     };
     let in_f64 = |name: &str, operator: Conv2d, x: &[usize], weight: &[usize]| {
-        let inputs = vec![window::wide(1, x), window::wide(2, weight), window::wide(3, &weight[..1])];
+        let inputs =
+            vec![window::wide(1, x), window::wide(2, weight), window::wide(3, &weight[..1])];
         Sample::new(name, operator.clone(), inputs, by_definition(operator))
     };
     let rejected = |name: &str, operator: Conv2d, [x, weight]: [&[usize]; 2], port, dimension| {

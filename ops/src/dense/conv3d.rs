@@ -3,9 +3,9 @@
 //! `(r, p, q) * stride + (h, i, j) * dilation - before`.
 //!
 //! A composite: the slices under each place of the window become channels of one image
-//! ([`frames`]), so that one [`conv2d`] with the weight as it is sums them all. The copy of `x` is as
-//! often as large as the kernel is deep, which the convolution reads as often in any case, and the
-//! output is transposed once; a kernel of depth 1 costs two transpositions.
+//! ([`frames`]), so that one [`conv2d`] with the weight as it is sums them all. The copy of `x` is
+//! as often as large as the kernel is deep, which the convolution reads as often in any case, and
+//! the output is transposed once; a kernel of depth 1 costs two transpositions.
 //!
 //! # Shape
 //! `x`: `f32` or `f64` `[batch, channel, depth, row, column]` or without the batch, which is fixed.
@@ -127,8 +127,8 @@ fn joined_places(draft: &mut Draft, images: Wire) -> Wire {
     }
 }
 
-/// All attributes, every padding mode, groups, both ranks, one voxel, a flat kernel, nothing, `f64`;
-/// bounded batches, wrong ranks, channels and windows.
+/// All attributes, every padding mode, groups, both ranks, one voxel, a flat kernel, nothing,
+/// `f64`; bounded batches, wrong ranks, channels and windows.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let case = |name: &str, sliding: Sliding<3>, x: &[usize], weight: &[usize]| {

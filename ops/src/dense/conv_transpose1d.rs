@@ -1,13 +1,13 @@
-//! Transposed convolution along one axis: each element of `x` adds its kernel, scaled, to the output,
-//! `y[o, p s + k d - before] += weight[c, o, k] * x[c, p]`, and `bias[o]` once.
+//! Transposed convolution along one axis: each element of `x` adds its kernel, scaled, to the
+//! output, `y[o, p s + k d - before] += weight[c, o, k] * x[c, p]`, and `bias[o]` once.
 //!
 //! A composite: [`conv_transpose2d`] of an image with one row. Nothing is moved where the runtime
 //! can run a reshape in place.
 //!
 //! # Shape
 //! `x`: `f32` or `f64` `[batch, channel, time]` or `[channel, time]`; the batch may be bounded.
-//! `weight`: `[channel, out / groups, kernel]`. `bias`: `[out]`. `y`: as `x` with `out` channels and
-//! `(extent - 1) * s + d * (kernel - 1) + 1 - padding + output padding` places.
+//! `weight`: `[channel, out / groups, kernel]`. `bias`: `[out]`. `y`: as `x` with `out` channels
+//! and `(extent - 1) * s + d * (kernel - 1) + 1 - padding + output padding` places.
 //!
 //! # Gradient
 //! That of its parts.
@@ -65,8 +65,8 @@ pub fn conv_transpose1d(
     sliding::without_rows(draft, y)
 }
 
-/// All attributes, groups, both ranks, one element, nothing, bounded batches, `f64`; wrong ranks and
-/// channels.
+/// All attributes, groups, both ranks, one element, nothing, bounded batches, `f64`; wrong ranks
+/// and channels.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let case = |name: &str, sliding: Sliding<1>, x: &[usize], weight: &[usize]| {

@@ -18,9 +18,9 @@
 //! with `dy` for the image and `x` for the places, and `dbias[o]` is the sum of `dy[o]`.
 //!
 //! # Numerics
-//! IEEE arithmetic, sums in blocks whose order depends on the shape only, fused multiply-adds where the
-//! CPU has them. At the borders an infinite weight may meet the zeros around the image and give NaN
-//! where PyTorch's `conv_transpose2d`, which it equals otherwise, gives none.
+//! IEEE arithmetic, sums in blocks whose order depends on the shape only, fused multiply-adds where
+//! the CPU has them. At the borders an infinite weight may meet the zeros around the image and give
+//! NaN where PyTorch's `conv_transpose2d`, which it equals otherwise, gives none.
 //!
 //! # Example
 //! ```
@@ -36,8 +36,8 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
-    Tolerance,
+    Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 
@@ -47,8 +47,24 @@ use super::conv2d_weight::conv2d_weight;
 use crate::device::convolution;
 use crate::device::on_device;
 use crate::host::window::{ConvTransposeShape, Padding};
-use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
-use crate::window::{self, Image, Motion, OnHost, Pair};
+use crate::sample::{Expect, Sample, bounded_first, noise, reference};
+use crate::torch::Torch;
+use crate::window::sliding::definition::transposed;
+use crate::window::{self, Image, Motion, OnHost, Pair, Sliding, sliding};
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[("conv_transpose2d", |case| {
+    let ([x, weight], bias, sliding) = sliding::case::convolution::<2>(case)?;
+    let Sliding { stride, dilation, before, after, groups, .. } = sliding;
+    let operator = conv_transpose2d().stride(stride).dilation(dilation).groups(groups);
+    let operator = operator.padding([before[0], after[0], before[1], after[1]]);
+    let more = sliding::case::each(case, &["output_padding"], [0; 2])?;
+    let operator = operator.output_padding(more);
+    Ok(vec![match bias {
+        Some(bias) => case.apply(operator.bias(), &[x, weight, bias]),
+        None => case.apply(operator, &[x, weight]),
+    }])
+})];
 
 /// A transposed convolution with stride 1, without padding, dilation, groups and bias.
 #[must_use]
@@ -249,48 +265,12 @@ pub fn samples() -> Vec<Sample> {
     ]
 }
 
-/// The definition: every input pixel adds its kernel, and what is padding is cut off.
+/// The definition, pixel by pixel of the output.
 fn by_definition(operator: ConvTranspose2d) -> Expect {
-    reference(move |inputs| {
-        let (x, weight) = (&inputs[0], &inputs[1]);
-        let Motion { stride, dilation, padding } = operator.motion;
-        let (batch, [channels, rows, columns]) = window::split(x);
-        let [_, seen, tall, wide] = weight.extents[..] else { unreachable!("checked") };
-        let (filters, items) = (seen * operator.groups, batch.unwrap_or(1));
-        let whole = |axis: usize, extent: usize, kernel: usize| {
-            (extent - 1) * stride[axis]
-                + dilation[axis] * (kernel - 1)
-                + 1
-                + operator.output_padding[axis]
-        };
-        let (height, width) = (whole(0, rows, tall), whole(1, columns, wide));
-        let bias = |filter: usize| inputs.get(2).map_or(0.0, |bias| bias.data[filter]);
-        let mut y = Tensor::from_fn(&[items, filters, height, width], |at| bias(at[1]));
-        for (pixel, &value) in x.data.iter().enumerate() {
-            let (q, p) = (pixel % columns, pixel / columns % rows);
-            let channel = pixel / columns / rows % channels;
-            let item = pixel / columns / rows / channels;
-            let first = channel / (channels / operator.groups) * seen;
-            for filter in 0..seen {
-                for i in 0..tall {
-                    for j in 0..wide {
-                        let row = p * stride[0] + i * dilation[0];
-                        let column = q * stride[1] + j * dilation[1];
-                        let plane = item * filters + first + filter;
-                        y.data[(plane * height + row) * width + column] +=
-                            value * weight.at(&[channel, filter, i, j]);
-                    }
-                }
-            }
-        }
-        let cut_rows = height - padding.top - padding.bottom;
-        let cut_columns = width - padding.left - padding.right;
-        let mut extents: Vec<usize> = batch.into_iter().collect();
-        extents.extend([filters, cut_rows, cut_columns]);
-        vec![Tensor::from_fn(&extents, |at| {
-            let [filter, row, column] = at[at.len() - 3..] else { unreachable!("an image") };
-            let item = if at.len() == 4 { at[0] } else { 0 };
-            y.at(&[item, filter, row + padding.top, column + padding.left])
-        })]
-    })
+    let ConvTranspose2d { motion, output_padding, groups, .. } = operator;
+    let Padding { top, bottom, left, right } = motion.padding;
+    let (before, after) = ([top, left], [bottom, right]);
+    let Motion { stride, dilation, .. } = motion;
+    let sliding = Sliding { stride, dilation, before, after, groups, ..Sliding::PLAIN };
+    reference(move |inputs| vec![transposed(inputs, &sliding, output_padding)])
 }

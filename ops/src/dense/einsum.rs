@@ -8,9 +8,9 @@
 //! # Shape
 //! Each operand, `f32` or `f64`, has one axis for each letter of its term; `...` stands for any
 //! axes, aligned from the right. Axes of one letter have one extent, or 1, which is repeated. A
-//! letter twice in one term takes the diagonal. Without `->`, the output has the axes of `...`, then
-//! the letters that occur once, in alphabetical order. Bounded dimensions may not be joined with
-//! other bounded ones.
+//! letter twice in one term takes the diagonal. Without `->`, the output has the axes of `...`,
+//! then the letters that occur once, in alphabetical order. Bounded dimensions may not be joined
+//! with other bounded ones.
 //!
 //! # Gradient
 //! That of its parts.

@@ -48,8 +48,8 @@ mod expected; // the product by its definition
 pub(crate) mod names; // what PyTorch calls products
 mod on_host; // batches of products
 pub(crate) use backward::{as_rows, regroup};
-pub(crate) use expected::doubled;
 use expected::by_definition;
+pub(crate) use expected::doubled;
 use on_host::OnHost;
 
 /// PyTorch's names.
@@ -178,9 +178,9 @@ impl Operator for Matmul {
         let first = axes.outputs[0].len() as u8;
         let [row, column, inner] = [first, first + 1, first + 2];
         let ranks = [inputs[0].rank(), inputs[1].rank()];
-        for (input, own) in [self.a_axes().map(|axis| [row, inner][axis]),
-            self.b_axes().map(|axis| [inner, column][axis])].into_iter().enumerate()
-        {
+        let a = self.a_axes().map(|axis| [row, inner][axis]);
+        let b = self.b_axes().map(|axis| [inner, column][axis]);
+        for (input, own) in [a, b].into_iter().enumerate() {
             match ranks[input] {
                 1 => axes.inputs[input].push(inner),
                 _ => axes.inputs[input].extend(own),

@@ -128,11 +128,18 @@ pub struct Call<'a, R: Runtime> {
     inputs: &'a [Tensor],
     outputs: &'a mut [Tensor],
     is_in_place: bool,
+    /// The number of the firing.
+    index: u64,
     /// To see whether the device takes the kernel, one cube is enough.
     is_trial: bool,
 }
 
 impl<R: Runtime> Call<'_, R> {
+    /// The number of this firing, from 0: the key of counter-based random numbers.
+    pub(crate) fn index(&self) -> u64 {
+        self.index
+    }
+
     /// The number of input tokens: those of a port with a rate follow each other.
     pub fn inputs(&self) -> usize {
         self.inputs.len()
@@ -245,7 +252,8 @@ fn attempt<R: Runtime, K: CubeKernel>(
     let mut outputs: Vec<Tensor> = specs.outputs.iter().map(tensor).collect();
     queue.exclusive(|| {
         let (inputs, outputs) = (&inputs[..], &mut outputs[..]);
-        let mut call = Call { queue, inputs, outputs, is_in_place: false, is_trial: true };
+        let mut call =
+            Call { queue, inputs, outputs, is_in_place: false, index: 0, is_trial: true };
         kernel.launch(&mut call).map_err(|error| error.to_string())
     })
 }
@@ -296,11 +304,12 @@ impl<K: CubeKernel> Kernel for OnDevice<K> {
                 self.inputs.push(read(&firing.input_token(input, token))?);
             }
         }
+        let index = firing.index();
         let (inputs, outputs) = (&self.inputs[..], &mut self.outputs[..]);
         on_queue!(self.device.queue(), queue => {
             assert!(inputs.iter().chain(&*outputs).all(|token| queue.owns(&token.region)));
             let is_in_place = shared.is_some();
-            let mut call = Call { queue, inputs, outputs, is_in_place, is_trial: false };
+            let mut call = Call { queue, inputs, outputs, is_in_place, index, is_trial: false };
             self.kernel.launch(&mut call)
         })?;
         for (view, token) in views.iter_mut().zip(&self.outputs) {

@@ -42,6 +42,8 @@ pub(crate) mod lines; // kernels with one cube for each line along an axis
 #[cfg(feature = "cube")]
 pub(crate) mod lookup; // elements at the places that an index names
 #[cfg(feature = "cube")]
+pub(crate) mod philox; // random words
+#[cfg(feature = "cube")]
 pub(crate) mod queue; // one stream of commands of one device
 #[cfg(feature = "cube")]
 pub(crate) mod real; // functions of `f32`

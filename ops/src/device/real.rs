@@ -57,7 +57,7 @@ pub(crate) fn acos(x: f32) -> f32 {
 #[cube]
 pub(crate) fn copysign(x: f32, sign: f32) -> f32 {
     let magnitude = u32::reinterpret(x) & 0x7fff_ffff;
-    f32::reinterpret(magnitude | (u32::reinterpret(sign) & 0x8000_0000))
+    f32::reinterpret(magnitude | (u32::reinterpret(sign) & 0x8000_0000u32))
 }
 
 /// `2^n` for a whole `n` from -126 to 127.

@@ -1,4 +1,5 @@
 //! Windows of neighbouring pixels on a device.
+#![expect(clippy::manual_div_ceil, reason = "kernels have no such method")]
 
 use cubecl::prelude::*;
 use synfire_runtime::operator::FireError;

@@ -108,7 +108,7 @@ with_number! {
     Add add: |x, c| x.to(shift(c)), |c, x| x.to(shift(c));
     Sub sub: |x, c| x.to(shift(-c)), |c, x| (-x).to(shift(c));
     Mul mul: |x, c| x.to(scale(c)), |c, x| x.to(scale(c));
-    Div div: |x, c| x.to(scale(1.0 / c)), |c, x| x.to(recip()) * c;
+    Div div: |x, c| x.to(scale(1.0 / c)), |c, x| x.to(recip()).to(scale(c));
 }
 
 impl Neg for Term<'_> {

@@ -15,6 +15,9 @@ pub(crate) struct Blocks<'a, const N: usize> {
     pub(crate) ranges: &'a (dyn Fn(usize) -> [Range<usize>; N] + Sync),
 }
 
+/// Computes block `number`: its pieces, and scratch.
+type Body<'a, T, const N: usize> = dyn Fn(usize, [&mut [T]; N], &mut [T]) + Sync + 'a;
+
 /// Calls `body(number, pieces, scratch)` for every block, each task with `scratch` elements of its
 /// own in the workspace, which has [`super::tile::workspace_bytes`] for the crew.
 ///
@@ -25,7 +28,7 @@ pub(crate) fn blocks<T: Element, const N: usize>(
     outputs: [&mut [T]; N],
     blocks: &Blocks<'_, N>,
     workspace: (&mut [u8], usize),
-    body: &(dyn Fn(usize, [&mut [T]; N], &mut [T]) + Sync),
+    body: &Body<'_, T, N>,
 ) {
     let mut ends = [0; N];
     for number in 0..blocks.count {

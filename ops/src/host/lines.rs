@@ -117,9 +117,9 @@ impl OnLines {
         let (from, to) = (self.from.elements(), self.to.elements());
         let (x, crew) = (x.elements::<T>(), firing.crew());
         let workspace = (firing.scratch(), transform.scratch());
-        pieces_with(crew, y.elements::<T>(), to, workspace, &|offset, piece, scratch| {
-            let scratch = &mut scratch[..transform.scratch()];
-            for (y, line) in piece.chunks_exact_mut(to).zip(offset / to..) {
+        pieces_with(crew, y.elements::<T>(), to, workspace, &|piece| {
+            let scratch = &mut piece.scratch[..transform.scratch()];
+            for (y, line) in piece.output.chunks_exact_mut(to).zip(piece.offset / to..) {
                 transform.transform(&x[line * from..][..from], y, scratch);
             }
         });

@@ -25,9 +25,11 @@ pub mod gemm;
 pub mod image; // image patches as the columns of a matrix
 pub mod indices; // index tensors and what they point into
 pub mod kernel; // the innermost tile of a product
+pub(crate) mod matrices; // factorisations of small matrices, one of a batch at a time
 pub(crate) mod number; // what binary operators and reductions compute with
 pub(crate) mod lines; // transforms of lines along the last axis
 pub mod pack; // operands in the order in which the kernel reads them
+pub(crate) mod philox; // random words
 pub mod phase; // what the phases of a transposed convolution see
 pub mod pieces; // an output shared out among cores
 pub(crate) mod real; // what pointwise formulas are written over

@@ -138,14 +138,23 @@ pub(crate) fn scratch_bytes<T>(scratch: usize, cores: usize) -> usize {
     workspace_bytes::<T>(scratch, cores)
 }
 
-/// As [`pieces`], with at least `scratch` elements for each call of the body that may hold
-/// anything.
+/// A piece of an output, and room to work in.
+pub(crate) struct Piece<'a, T> {
+    /// The flat element of the output that it starts at.
+    pub(crate) offset: usize,
+    /// Its elements.
+    pub(crate) output: &'a mut [T],
+    /// Elements that may hold anything, at least as many as were asked for.
+    pub(crate) scratch: &'a mut [T],
+}
+
+/// As [`pieces`], each with room for `scratch` elements.
 pub(crate) fn pieces_with<T: Element>(
     crew: &Crew,
     output: &mut [T],
     unit: usize,
     (workspace, scratch): (&mut [u8], usize),
-    body: &(dyn Fn(usize, &mut [T], &mut [T]) + Sync),
+    body: &(dyn Fn(Piece<'_, T>) + Sync),
 ) {
     if output.is_empty() || unit == 0 {
         return;
@@ -157,7 +166,8 @@ pub(crate) fn pieces_with<T: Element>(
         let start = task * piece;
         let end = (start + piece).min(shared.len());
         // SAFETY: the ranges of two tasks do not overlap.
-        body(start, unsafe { shared.piece(start..end) }, scratch);
+        let output = unsafe { shared.piece(start..end) };
+        body(Piece { offset: start, output, scratch });
     });
 }
 

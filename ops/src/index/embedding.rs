@@ -3,8 +3,8 @@
 //! A composite: [`index_select`] along the first axis of the table.
 //!
 //! # Shape
-//! `table`: `[n, feature]`, any element type; `index`: `i64`, any -> the dimensions of `index`, then
-//! `feature`. Bounded dimensions stay bounded.
+//! `table`: `[n, feature]`, any element type; `index`: `i64`, any -> the dimensions of `index`,
+//! then `feature`. Bounded dimensions stay bounded.
 //!
 //! # Gradient
 //! `dtable` is the sum of the rows of `dy` for each index, but zero for the row of the padding.

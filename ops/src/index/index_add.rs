@@ -67,6 +67,15 @@ pub const TORCH: &[Torch] = &[
         let source = case.operand(&["source", "src", "y", "other"])?;
         Ok(vec![case.apply(index_copy(axis), &[x, index, source])])
     }),
+    ("index_fill", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
+        let value = case.number(case.spelling(&["value", "fill_value"]), 0.0)?;
+        let taken = case.apply(index_select(axis), &[x, index]);
+        let filled = case.apply(fill(value), &[taken]);
+        Ok(vec![case.apply(index_copy(axis), &[x, index, filled])])
+    }),
 ];
 
 /// Adds `alpha` times the slices of `source` to those of `x` at the indices along `axis`.
@@ -171,7 +180,12 @@ impl Operator for IndexAdd {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: on_host::OnHost(*self), cube: cube::OnCube::new(*self, specs)?)
+        on_device!(
+            target,
+            specs,
+            host: on_host::OnHost(*self),
+            cube: cube::OnCube::new(*self, specs)?
+        )
     }
 }
 

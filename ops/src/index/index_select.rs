@@ -6,8 +6,8 @@
 //!
 //! # Gradient
 //! `dx` is `index_add` of `dy` onto zeros at the same indices, without those of
-//! [`IndexSelect::without_gradient_at`]; none for `index`. An index of several dimensions has one if
-//! `y` has at most one that is bounded.
+//! [`IndexSelect::without_gradient_at`]; none for `index`. An index of several dimensions has one
+//! if `y` has at most one that is bounded.
 //!
 //! # Numerics
 //! Exact: bytes are moved, a slice is one `memcpy`. An index outside `0..n`, negative ones too,
@@ -32,11 +32,13 @@ use synfire_runtime::crew::Crew;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 use synfire_runtime::value::Value;
 
+use crate::arrange::reshape::{Extent, reshape};
 use crate::device::on_device;
 use crate::host::indices::in_range;
 use crate::host::pieces::pieces;
@@ -47,13 +49,21 @@ use crate::torch::Torch;
 
 mod backward; // the gradient
 
-/// PyTorch's name.
-pub const TORCH: &[Torch] = &[("index_select", |case| {
-    let x = case.operand(&["x", "input", "self"])?;
-    let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
-    let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
-    Ok(vec![case.apply(index_select(axis), &[x, index])])
-})];
+/// PyTorch's names.
+pub const TORCH: &[Torch] = &[
+    ("index_select", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
+        let axis = case.axis(case.spelling(&["dim", "axis"]), x, 0)?;
+        Ok(vec![case.apply(index_select(axis), &[x, index])])
+    }),
+    ("take", |case| {
+        let x = case.operand(&["x", "input", "self"])?;
+        let index = case.operand_of(Element::I64, &["index", "idx", "indices"])?;
+        let flat = case.apply(reshape(&[Extent::Infer]), &[x]);
+        Ok(vec![case.apply(index_select(0), &[flat, index])])
+    }),
+];
 
 /// The slices of `x` at the indices along `axis`.
 #[must_use]

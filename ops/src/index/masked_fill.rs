@@ -53,7 +53,8 @@ pub fn masked_fill(draft: &mut Draft, x: Wire, mask: Wire, value: f64) -> Wire {
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let case = |name: &str, extents: &[usize], places: &[usize], value: f64| {
-        let build = move |draft: &mut Draft, x: &[Wire]| vec![masked_fill(draft, x[0], x[1], value)];
+        let build =
+            move |draft: &mut Draft, x: &[Wire]| vec![masked_fill(draft, x[0], x[1], value)];
         let count = places.iter().product::<usize>();
         let bytes = (0..count).map(|k| u8::from(k * k % 3 == 1)).collect();
         let mask = Value::from_bytes(Element::Bool, places, bytes);

@@ -27,7 +27,8 @@ use synfire_runtime::crew::Crew;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, RANK_MAX, Spec};
 use synfire_runtime::value::Value;

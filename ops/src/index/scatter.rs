@@ -16,8 +16,8 @@
 //! # Gradient
 //! Add: `dx = dy`, `dsource` is `gather` of `dy` at the indices. Product: `dy` times the product of
 //! the others. Max and min: where `x` or `source` is the extreme, shared equally among those that
-//! are. Replace: `dx` is `dy` with zeros at the indices, `dsource` as of add, for every one of equal
-//! indices, as in PyTorch. None for `index`.
+//! are. Replace: `dx` is `dy` with zeros at the indices, `dsource` as of add, for every one of
+//! equal indices, as in PyTorch. None for `index`.
 //!
 //! # Numerics
 //! In ascending order of the source's index, one rounding each; integers wrap. Max and min: +0

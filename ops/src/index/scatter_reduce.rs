@@ -7,8 +7,8 @@
 //! As [`scatter_add`]; `f32` or `f64`.
 //!
 //! # Gradient
-//! That of the parts: `dsource` as of each reduction; `dx` is zero where an element of `source` took
-//! the place of what was there.
+//! That of the parts: `dsource` as of each reduction; `dx` is zero where an element of `source`
+//! took the place of what was there.
 //!
 //! # Numerics
 //! A mean is a sum divided by a count. Without what was there ([`Own::Excluded`]), a place that an
@@ -167,7 +167,9 @@ pub fn samples() -> Vec<Sample> {
         Sample::composite(name, "scatter_reduce", build, inputs, expect)
     };
     let reductions = [Sum, Product, Mean, Largest, Smallest];
-    let ways = reductions.into_iter().flat_map(|reduce| [Own::Included, Own::Excluded].map(|own| (reduce, own)));
+    let ways = reductions
+        .into_iter()
+        .flat_map(|reduce| [Own::Included, Own::Excluded].map(|own| (reduce, own)));
     let every = ways.flat_map(|how| {
         let bounded = vec![
             bounded_first(Element::F32, 9, &[3]),

@@ -9,9 +9,9 @@
 //! None: the output is an index.
 //!
 //! # Numerics
-//! Exact. [`Side::Left`]: the first place whose element is not below the value; [`Side::Right`]: the
-//! first whose element is above it; `n` where there is none. A NaN goes behind all. `sorted` must
-//! ascend, which is not checked. As PyTorch's `searchsorted` and, with one row, `bucketize`.
+//! Exact. [`Side::Left`]: the first place whose element is not below the value; [`Side::Right`]:
+//! the first whose element is above it; `n` where there is none. A NaN goes behind all. `sorted`
+//! must ascend, which is not checked. As PyTorch's `searchsorted` and, with one row, `bucketize`.
 //!
 //! # Example
 //! ```
@@ -180,12 +180,7 @@ struct Rows {
     width: Option<usize>,
 }
 
-fn on_values<T: Number>(
-    (crew, rows): (&Crew, Rows),
-    sorted: &[u8],
-    values: &[u8],
-    y: &mut [i64],
-) {
+fn on_values<T: Number>((crew, rows): (&Crew, Rows), sorted: &[u8], values: &[u8], y: &mut [i64]) {
     let (sorted, values): (&[T], &[T]) = (cast_slice(sorted), cast_slice(values));
     pieces(crew, y, 1, &|offset, piece| {
         for (at, y) in (offset..).zip(piece) {
@@ -217,7 +212,8 @@ pub fn samples() -> Vec<Sample> {
     let special = [f32::NAN, f32::NEG_INFINITY, f32::INFINITY, -0.0, 0.25, 0.24];
     let f32 = Element::F32;
     let sides = [Side::Left, Side::Right].into_iter().flat_map(|side| {
-        let integers = [Value::new(&[5], &[1_i64, 3, 3, 3, 9]), Value::new(&[4], &[3_i64, 0, 9, 10])];
+        let integers =
+            [Value::new(&[5], &[1_i64, 3, 3, 3, 9]), Value::new(&[4], &[3_i64, 0, 9, 10])];
         let bounded = vec![bounded_first(f32, 16, &[]), bounded_first(f32, 9, &[3])];
         let other = vec![Spec::f32([2, 3]), Spec::f32([3, 3])];
         let behind = f64::from(u8::from(side == Side::Right));

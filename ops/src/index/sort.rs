@@ -3,8 +3,8 @@
 //! Composites of [`last_sort`].
 //!
 //! # Shape
-//! `x`: `f32`, `f64`, `i32`, `i64` or `u8`, any of at least one dimension -> the values, as `x`, and
-//! the indices, `i64`. Bounded dimensions stay bounded.
+//! `x`: `f32`, `f64`, `i32`, `i64` or `u8`, any of at least one dimension -> the values, as `x`,
+//! and the indices, `i64`. Bounded dimensions stay bounded.
 //!
 //! # Gradient
 //! `dx` is the gradient of the values at the places that they came from. The indices have none.
@@ -86,7 +86,8 @@ pub fn samples() -> Vec<Sample> {
 /// The expectation: each element counts those before it; no two are equal.
 fn by_counting(x: &Tensor, axis: usize, order: Order) -> Vec<Tensor> {
     let (mut values, mut indices) = (x.clone(), x.clone());
-    let flat = |index: &[usize]| index.iter().zip(&x.extents).fold(0, |flat, (&k, &n)| flat * n + k);
+    let flat =
+        |index: &[usize]| index.iter().zip(&x.extents).fold(0, |flat, (&k, &n)| flat * n + k);
     let _ = Tensor::from_fn(&x.extents, |index| {
         let mut to = index.to_vec();
         let own = x.at(index);

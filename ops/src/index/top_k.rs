@@ -4,8 +4,9 @@
 //! [`last_top_k`] and [`last_sort`], along the last one.
 //!
 //! # Shape
-//! `x`: `[.., n]`, `f32`, `f64`, `i32`, `i64` or `u8` -> `values`: `[.., k]`, as `x`, and `indices`:
-//! `i64[.., k]`. For a `k` the axis is fixed and not shorter; other dimensions may be bounded.
+//! `x`: `[.., n]`, `f32`, `f64`, `i32`, `i64` or `u8` -> `values`: `[.., k]`, as `x`, and
+//! `indices`: `i64[.., k]`. For a `k` the axis is fixed and not shorter; other dimensions may be
+//! bounded.
 //!
 //! # Gradient
 //! `dx` is `scatter_add` of `dvalues` onto zeros at the indices. `indices` have none.
@@ -197,9 +198,8 @@ pub fn samples() -> Vec<Sample> {
     let down = literal(down, [1.0, 5.0, 3.0, 0.0, 2.0, 4.0, 6.0]);
     let ties = || Value::new(&[11], &[2_i32, 7, 7, -1, -1, 0, 7, 2, 2, -1, 0]);
     let axis = |name: &str, axis: usize, extents: &[usize]| {
-        let build = move |draft: &mut Draft, x: &[Wire]| {
-            top_k(draft, x[0], axis, (2, Descending)).into()
-        };
+        let build =
+            move |draft: &mut Draft, x: &[Wire]| top_k(draft, x[0], axis, (2, Descending)).into();
         let expect = reference(move |inputs| by_turning(&inputs[0], axis));
         Sample::composite(name, "top_k", build, vec![noise(1, extents)], expect)
     };
@@ -226,8 +226,11 @@ pub fn samples() -> Vec<Sample> {
         axis("last axis", 1, &[3, 5]),
         case("bounded", last_top_k(2, Ascending), noise(8, &[4, 3]))
             .with_specs(vec![bounded_first(Element::F32, 9, &[3])]),
-        case("bounded line", last_sort(Ascending), noise(8, &[4]))
-            .with_specs(vec![bounded_first(Element::F32, 9, &[])]),
+        case("bounded line", last_sort(Ascending), noise(8, &[4])).with_specs(vec![bounded_first(
+            Element::F32,
+            9,
+            &[],
+        )]),
         Sample::rejected("too many", last_top_k(4, Ascending), vec![Spec::f32([3])], "x", Some(0)),
         Sample::rejected("scalar", last_sort(Ascending), vec![Spec::f32::<usize>([])], "x", None),
         Sample::rejected(

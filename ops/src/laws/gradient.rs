@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use synfire_runtime::define::{Draft, Wire};
+use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::fault::Code;
 use synfire_runtime::graph::Graph;
 use synfire_runtime::interpret::{Streams, interpret};
@@ -36,8 +36,8 @@ const LARGE: usize = 3000;
 /// # Errors
 /// The first derivative that differs.
 pub fn gradient(sample: &Sample, order: u32) -> Result<Derivative, String> {
-    if sample.is_stand_in {
-        return Ok(Derivative::Absent("a stand-in for a derivative".into()));
+    if sample.skips_gradient {
+        return Ok(Derivative::Absent("a sample without a derivative".into()));
     }
     let with_values = matches!(sample.expect, Expect::Outputs(_) | Expect::Reference(_));
     let inputs: Option<Vec<Value>> = sample.inputs.iter().cloned().collect();
@@ -61,6 +61,7 @@ pub fn gradient(sample: &Sample, order: u32) -> Result<Derivative, String> {
         specs,
         inputs: inputs.iter().map(wide).collect(),
     };
+    function.takes_parameters()?;
     for _ in 1..order {
         match function.derived()? {
             Ok(derived) => function = derived,
@@ -128,6 +129,39 @@ impl Function {
         Ok(Derivative::Absent("it takes no f64".into()))
     }
 
+    /// That it and its gradient can be built where all inputs but the first are constants of the
+    /// run, as weights are.
+    fn takes_parameters(&self) -> Result<(), String> {
+        let mut draft = Draft::new();
+        let mut wires = Vec::new();
+        for (index, spec) in self.specs.iter().enumerate() {
+            let name = input_name(index);
+            wires.push(match index > 0 && spec.is_fixed() {
+                true => draft.parameter(&name, spec.clone(), Initial::Zeros),
+                false => draft.feed(&name, spec.clone()),
+            });
+        }
+        let outputs = self.subject.apply(&mut draft, &wires);
+        let mut pairs = Vec::new();
+        for (index, &wire) in outputs.iter().enumerate() {
+            let spec = draft.spec(wire).filter(|spec| spec.element.is_float()).cloned();
+            if let Some(spec) = spec {
+                pairs.push((wire, draft.feed(&input_name(self.specs.len() + index), spec)));
+            }
+        }
+        let by = wires.iter().zip(&self.specs).filter(|(_, spec)| spec.element.is_float());
+        let by: Vec<Wire> = by.map(|(wire, _)| *wire).collect();
+        vector_jacobian(&mut draft, &pairs, &by);
+        let Err(faults) = draft.check() else { return Ok(()) };
+        // Of a composite's own nodes over constants with several outputs none is a constant.
+        let added = faults.0.iter().find(|fault| fault.node.starts_with("gradient"));
+        let differentiable = !faults.codes().contains(&Code::NotDifferentiable);
+        match added.filter(|_| differentiable) {
+            Some(fault) => Err(format!("with weights as parameters: {fault}")),
+            None => Ok(()),
+        }
+    }
+
     /// Holds the gradient against differences.
     fn check(&self) -> Result<Derivative, String> {
         let outputs = self.values()?;
@@ -154,7 +188,7 @@ impl Function {
             }
             let near = 2e-5 * (1.0 + expected.abs()) + 10.0 * rounding;
             // An infinite cotangent sum has no difference; a NaN gradient there is a breach.
-            if !((found - expected).abs() <= near) {
+            if (found - expected).abs() > near || found.is_nan() {
                 return Err(format!(
                     "gradient by input {}, element {}, is {found:e}, differences give {expected:e}",
                     moved.input, moved.at
@@ -208,13 +242,14 @@ impl Function {
             return Ok(losses);
         }
         // What depends on the number of the firing, such as random numbers, is started anew.
-        let each = points.iter().map(|point| Ok(loss(&run(&graph, &[point.clone()])?[0])));
+        let each =
+            points.iter().map(|point| Ok(loss(&run(&graph, std::slice::from_ref(point))?[0])));
         each.collect()
     }
 
     /// The outputs at the point.
     fn values(&self) -> Result<Vec<Value>, String> {
-        let outputs = run(&self.forward()?, &[self.inputs.clone()])?;
+        let outputs = run(&self.forward()?, std::slice::from_ref(&self.inputs))?;
         Ok(outputs.into_iter().flatten().map(|(_, value)| value).collect())
     }
 

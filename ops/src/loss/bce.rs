@@ -63,13 +63,7 @@ const LOWEST: f64 = -100.0;
 
 /// The cross-entropy of a probability and a target from 0 to 1. The mean is over the elements,
 /// whatever their weights.
-pub fn bce(
-    draft: &mut Draft,
-    x: Wire,
-    target: Wire,
-    weight: Option<Wire>,
-    total: Total,
-) -> Wire {
+pub fn bce(draft: &mut Draft, x: Wire, target: Wire, weight: Option<Wire>, total: Total) -> Wire {
     let mut losses = draft.apply(bce_each(), &[x, target]);
     if let Some(weight) = weight {
         losses = draft.apply(multiply(), &[losses, weight]);

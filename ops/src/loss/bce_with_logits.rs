@@ -1,7 +1,7 @@
 //! Binary cross-entropy of a logit: `-(pos_weight * t * log s + (1 - t) * log(1 - s))` with `s` the
 //! sigmoid of `x`.
 //!
-//! Computed as `(1 - t) * x + (1 + (pos_weight - 1) * t) * softplus(-x)`, which no logit overflows.
+//! Computed as `(1 - t) * x + (pos_weight * t + 1 - t) * softplus(-x)`, which no logit overflows.
 //!
 //! # Shape
 //! `x`, target `t`: `f32` or `f64`, of equal extents; `weight`, `pos_weight`: broadcast to them ->
@@ -71,9 +71,8 @@ pub fn bce_with_logits(
     let opposite = draft.apply(neg(), &[x]);
     let mut bend = draft.apply(softplus(), &[opposite]);
     if let Some(positive) = weights.positive {
-        let excess = draft.apply(shift(-1.0), &[positive]);
-        let excess = draft.apply(multiply(), &[target, excess]);
-        let factor = draft.apply(shift(1.0), &[excess]);
+        let along = draft.apply(multiply(), &[target, positive]);
+        let factor = draft.apply(add(), &[along, against]);
         bend = draft.apply(multiply(), &[bend, factor]);
     }
     let mut losses = draft.apply(add(), &[line, bend]);

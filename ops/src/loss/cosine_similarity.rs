@@ -27,6 +27,7 @@ use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::multiply;
+use crate::gradient::expand_like;
 use crate::losses::{FIRST, SECOND};
 use crate::normalize::lp_normalise::lp_normalise;
 use crate::reduce::reduction::{Keep, sum};
@@ -46,25 +47,17 @@ pub const TORCH: &[Torch] = &[("cosine_similarity", |case| {
 /// The cosine of the angle between the vectors of `a` and `b` along `axis`, which is one of the
 /// extents that they are broadcast to.
 pub fn cosine_similarity(draft: &mut Draft, a: Wire, b: Wire, axis: usize, epsilon: f64) -> Wire {
-    let rank = |wire: Wire| draft.spec(wire).map_or(0, Spec::rank);
-    let most = rank(a).max(rank(b));
-    // Counted from the last, as they are broadcast; a missing axis is one of extent 1.
-    let own = [a, b].map(|wire| axis.checked_sub(most - rank(wire)));
-    let [a, b] = [(a, own[0]), (b, own[1])].map(|(wire, own)| match own {
-        Some(own) => lp_normalise(draft, wire, 2.0, own, epsilon),
-        None => sign_of(draft, wire, epsilon),
-    });
-    let products = draft.apply(multiply(), &[a, b]);
+    let mut pair = [a, b];
+    if draft.spec(a).map(|spec| &spec.dimensions) != draft.spec(b).map(|spec| &spec.dimensions) {
+        let both = draft.apply(multiply(), &pair);
+        if draft.spec(both).is_none() {
+            return both;
+        }
+        pair = pair.map(|wire| expand_like(draft, wire, both));
+    }
+    let pair = pair.map(|wire| lp_normalise(draft, wire, 2.0, axis, epsilon));
+    let products = draft.apply(multiply(), &pair);
     draft.apply(sum(&[axis], Keep::Nothing), &[products])
-}
-
-/// Vectors of one number each, over their lengths.
-fn sign_of(draft: &mut Draft, x: Wire, epsilon: f64) -> Wire {
-    use crate::broadcast::binary::divide;
-    use crate::pointwise::unary::{abs, clamp};
-    let length = draft.apply(abs(), &[x]);
-    let length = draft.apply(clamp(epsilon, f64::INFINITY), &[length]);
-    draft.apply(divide(), &[x, length])
 }
 
 /// Rows, columns, one vector for all, zeros, bounded; other extents.
@@ -88,6 +81,7 @@ pub fn samples() -> Vec<Sample> {
         case("rows", &[5, 7], &[5, 7], 1),
         case("columns", &[3, 5, 2], &[3, 5, 2], 1),
         case("one for all", &[5, 7], &[1, 7], 1),
+        case("one number for all", &[5, 7], &[5, 1], 1),
         case("bounded", &[4, 3], &[4, 3], 1).with_specs(bounded),
         Sample::composite("zeros", "cosine_similarity", build(1), zeros, zero),
         Sample::composite_rejected("mismatch", "cosine_similarity", build(1), apart),

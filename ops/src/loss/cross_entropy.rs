@@ -38,10 +38,12 @@ use synfire_runtime::value::Value;
 
 use super::nll::{Chosen, Classes, targets, weights};
 use crate::arrange::reshape::{Extent, reshape};
-use crate::broadcast::binary::{add, multiply, subtract};
+use crate::broadcast::binary::{add, multiply};
 use crate::losses::{Total, predicted, wanted};
-use crate::pointwise::unary::{exp, log, neg, scale, shift};
-use crate::reduce::reduction::{Keep, max, sum};
+use crate::normalize::softmax::log_softmax;
+use crate::pointwise::unary::{neg, scale, shift};
+use crate::reduce::reduction::{Keep, sum};
+use crate::route::pace::pace;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::Torch;
 
@@ -71,7 +73,7 @@ pub fn cross_entropy(
     total: Total,
 ) -> Wire {
     let CrossEntropy { classes, smoothing } = entropy;
-    let logarithms = log_softmax(draft, x, classes.axis);
+    let logarithms = draft.apply(log_softmax(classes.axis), &[x]);
     if draft.spec(target).is_some_and(|spec| spec.element != Element::I64) {
         let losses = of_distribution(draft, logarithms, target, entropy);
         return total.of(draft, losses);
@@ -116,18 +118,10 @@ fn weighed(draft: &mut Draft, x: Wire, classes: Classes) -> Wire {
     let (Some(weight), Some(spec)) = (classes.weight, draft.spec(x)) else { return x };
     let mut column = vec![Extent::Is(1); spec.rank().saturating_sub(classes.axis)];
     column.first_mut().into_iter().for_each(|extent| *extent = Extent::Infer);
+    // Weights are constants as a rule, of which nothing alone is computed.
+    let weight = draft.apply(pace(), &[weight, x]);
     let weight = draft.apply(reshape(&column), &[weight]);
     draft.apply(multiply(), &[x, weight])
-}
-
-/// The logarithm of the softmax along an axis.
-pub(super) fn log_softmax(draft: &mut Draft, x: Wire, axis: usize) -> Wire {
-    let largest = draft.apply(max(&[axis], Keep::Axes), &[x]);
-    let below = draft.apply(subtract(), &[x, largest]);
-    let powers = draft.apply(exp(), &[below]);
-    let total = draft.apply(sum(&[axis], Keep::Axes), &[powers]);
-    let total = draft.apply(log(), &[total]);
-    draft.apply(subtract(), &[below, total])
 }
 
 /// Target classes and distributions, each total, images, other axes, one item, weights, smoothing,

@@ -129,8 +129,7 @@ impl OnHost {
         let (mut dx, scratch) = (firing.output(0), firing.scratch());
         let ([time, batch, classes, _], width) = (self.extents, self.width());
         let slope = self.operator.slope;
-        let items =
-            Items::<R>::new(firing, &mut self.starts, self.extents, self.operator.blank)?;
+        let items = Items::<R>::new(firing, &mut self.starts, self.extents, self.operator.blank)?;
         let bytes = (time * width * size_of::<R>()).max(1);
         shares(firing.crew(), &mut *scratch, bytes, &|first, rows| {
             items.backward(first / bytes, cast_slice_mut(rows), width);
@@ -203,8 +202,7 @@ pub fn samples() -> Vec<Sample> {
         let dy = noise(2, &inputs[2].extents);
         let dy = if forward.element == Element::F64 { wide(&dy) } else { dy };
         inputs.extend([forward, dy]);
-        let expect =
-            reference(move |inputs| vec![example.slope(&inputs[0], &inputs[5], softmax)]);
+        let expect = reference(move |inputs| vec![example.slope(&inputs[0], &inputs[5], softmax)]);
         let suffix = if softmax > 0.0 { ", of softmax" } else { "" };
         Sample::new(format!("{}{suffix}", example.name), ctc_gradient(operator), inputs, expect)
     };

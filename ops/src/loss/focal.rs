@@ -1,5 +1,5 @@
-//! Focal loss: cross-entropy, less of what is easy: `(1 - p)^gamma * -log p` for the probability `p`
-//! of the target. Lin et al., "Focal loss for dense object detection", 2017.
+//! Focal loss: cross-entropy, less of what is easy: `(1 - p)^gamma * -log p` for the probability
+//! `p` of the target. Lin et al., "Focal loss for dense object detection", 2017.
 //!
 //! [`focal`] is over classes, of which each item has one; [`sigmoid_focal`] over labels, each of
 //! which an item has or not.
@@ -35,10 +35,10 @@ use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use super::bce_with_logits::{Weights, bce_with_logits};
-use super::cross_entropy::log_softmax;
 use super::nll::{Chosen, Classes, targets, weights};
 use crate::broadcast::binary::{add, multiply, subtract};
 use crate::losses::{Pointwise, Total, predicted, wanted};
+use crate::normalize::softmax::log_softmax;
 use crate::pointwise::unary::{exp, neg, pow_scalar, scale, shift, sigmoid};
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::Torch;
@@ -59,7 +59,7 @@ pub fn focal(
     gamma: f64,
     total: Total,
 ) -> Wire {
-    let logarithms = log_softmax(draft, x, classes.axis);
+    let logarithms = draft.apply(log_softmax(classes.axis), &[x]);
     let chosen = Chosen::new(draft, x, target, classes);
     let losses = chosen.picked(draft, logarithms, target, classes.axis);
     let losses = chosen.masked(draft, losses);

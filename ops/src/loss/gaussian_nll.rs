@@ -25,13 +25,14 @@
 //! assert_eq!(draft.spec(loss), Some(&Spec::f32::<usize>([])));
 //! ```
 
-use synfire_runtime::define::{Draft, Initial, Wire};
-use synfire_runtime::spec::Spec;
+use synfire_runtime::define::{Draft, Wire};
+use synfire_runtime::value::Value;
 
 use crate::arrange::reshape::{Extent, reshape};
 use crate::broadcast::binary::{add, divide, subtract};
 use crate::losses::{Pointwise, Total, predicted, wanted};
 use crate::pointwise::unary::{clamp, log, scale, shift, square};
+use crate::route::pace::pace;
 use crate::sample::Sample;
 use crate::torch::{Case, Torch};
 
@@ -52,8 +53,7 @@ fn variance(case: &mut Case<'_>, x: Wire) -> Result<Wire, String> {
     let names = ["var", "variance", "v"];
     let Some(variance) = case.either(&names) else {
         let value = case.number(case.spelling(&names), 1.0)?;
-        let own = Spec::new::<usize>(case.spec_of(x)?.element, []);
-        return Ok(case.parameter("variance_of_all", own, Initial::Constant(value)));
+        return Ok(case.constant("variance_of_all", Value::new(&[], &[value as f32])));
     };
     let (own, whole) = (case.spec_of(variance)?, case.spec_of(x)?);
     if own.rank() > 0 && own.rank() + 1 == whole.rank() {
@@ -71,6 +71,8 @@ pub fn gaussian_nll(
     epsilon: f64,
     total: Total,
 ) -> Wire {
+    // A variance may be a constant, of which nothing alone is computed.
+    let variance = draft.apply(pace(), &[variance, x]);
     let variance = draft.apply(clamp(epsilon, f64::INFINITY), &[variance]);
     let apart = draft.apply(subtract(), &[x, target]);
     let squares = draft.apply(square(), &[apart]);

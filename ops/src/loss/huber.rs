@@ -69,7 +69,8 @@ pub fn samples() -> Vec<Sample> {
         },
     };
     let mut samples = pointwise.samples();
-    let far = pointwise.literal("far", &[&[1e6, -f32::INFINITY, f32::NAN, 0.5], &[0.0, 0.0, 0.0, 0.5]]);
+    let far =
+        pointwise.literal("far", &[&[1e6, -f32::INFINITY, f32::NAN, 0.5], &[0.0, 0.0, 0.0, 0.5]]);
     samples.extend([far, pointwise.mixed()]);
     samples
 }

@@ -34,7 +34,7 @@ use super::nll::{Chosen, Classes, targets, weights};
 use crate::broadcast::binary::{equal, subtract};
 use crate::broadcast::select::where_;
 use crate::index::one_hot::one_hot;
-use crate::losses::{Total, shaped_like, predicted, wanted};
+use crate::losses::{Total, predicted, shaped_like, wanted};
 use crate::pointwise::unary::{fill, relu, shift, square};
 use crate::reduce::reduction::{Keep, mean, sum};
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference};

@@ -36,7 +36,7 @@ use crate::broadcast::cast::cast;
 use crate::broadcast::select::where_;
 use crate::index::gather::gather;
 use crate::index::index_select::index_select;
-use crate::losses::{Total, shaped_like, predicted, wanted};
+use crate::losses::{Total, predicted, shaped_like, wanted};
 use crate::pointwise::unary::{fill, neg};
 use crate::reduce::reduction::{Keep, sum};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
@@ -86,7 +86,7 @@ pub fn nll(draft: &mut Draft, x: Wire, target: Wire, classes: Classes, total: To
 /// The targets of a loss of classes.
 pub(crate) struct Chosen {
     /// The target, or class 0 where it is ignored.
-    index: Wire,
+    pub(crate) index: Wire,
     /// Where it is ignored, if anything is.
     ignored: Option<Wire>,
     /// The weights of the targets, 0 where they are ignored, if that is not always 1.

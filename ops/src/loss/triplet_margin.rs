@@ -111,7 +111,8 @@ pub fn samples() -> Vec<Sample> {
     let plain = Distance { p: 2.0, epsilon: 1e-6, swap: false };
     let case = |name: &str, x: &[usize], distance: Distance, total: Total| {
         let inputs = [1, 2, 3].map(|key| noise(key, x)).to_vec();
-        let expect = reference(move |inputs| vec![total.of_tensor(by_definition(inputs, distance))]);
+        let expect =
+            reference(move |inputs| vec![total.of_tensor(by_definition(inputs, distance))]);
         Sample::composite(name, "triplet_margin", build(distance, total), inputs, expect)
     };
     let bounded = vec![bounded_first(Element::F32, 9, &[3]); 3];

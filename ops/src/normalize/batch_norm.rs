@@ -6,9 +6,9 @@
 //! accelerating deep network training by reducing internal covariate shift", 2015.
 //!
 //! # Shape
-//! `x`: `f32` or `f64`, of at least two dimensions; axis 1, or that of [`BatchNorm::axis`], is the channel,
-//! and fixed. `weight`, `bias`, `running_mean`, `running_var`: `[channel]`, of the same type. `y`:
-//! as `x`.
+//! `x`: `f32` or `f64`, of at least two dimensions; axis 1, or that of [`BatchNorm::axis`], is the
+//! channel, and fixed. `weight`, `bias`, `running_mean`, `running_var`: `[channel]`, of the same
+//! type. `y`: as `x`.
 //! In training also `mean` and `var`: `[channel]`, what the running ones become:
 //! `(1 - momentum) * old + momentum * new`. Training takes at least two numbers of each channel.
 //!
@@ -38,7 +38,8 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;

@@ -4,7 +4,8 @@
 //!
 //! # Shape
 //! `x`: `[batch, channel, ..]`, `f32` or `f64`, of at most seven dimensions, the channels fixed and
-//! a multiple of the groups, at most one dimension bounded; `weight`, `bias`: `[channel]` -> `y`: as `x`.
+//! a multiple of the groups, at most one dimension bounded; `weight`, `bias`: `[channel]` -> `y`:
+//! as `x`.
 //!
 //! # Gradient
 //! That of its parts.
@@ -15,12 +16,14 @@
 //! # Example
 //! ```
 //! use synfire_ops::normalize::group_norm::group_norm;
-//! use synfire_runtime::{define::Draft, spec::Spec};
+//! use synfire_runtime::{define::{Draft, Initial}, spec::Spec};
 //!
 //! let mut draft = Draft::new();
 //! let x = draft.feed("x", Spec::f32([2, 6, 5, 5]));
-//! let y = group_norm(&mut draft, x, [None, None], 3, 1e-5);
-//! assert_eq!(draft.spec(y), draft.spec(x));
+//! let weight = draft.parameter("weight", Spec::f32([6]), Initial::Constant(1.0));
+//! let y = group_norm(&mut draft, x, [Some(weight), None], 3, 1e-5);
+//! draft.outlet("y", y);
+//! assert!(draft.check().is_ok());
 //! ```
 
 use synfire_runtime::define::{Draft, Wire};
@@ -30,6 +33,7 @@ use super::row_norm::layer_norm;
 use crate::arrange::reshape::{Extent, reshape};
 use crate::arrange::split::split;
 use crate::broadcast::binary::{add, multiply};
+use crate::route::pace::pace;
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference, wide};
 use crate::torch::Torch;
 
@@ -70,13 +74,12 @@ pub fn group_norm(
     let mut y = draft.apply(reshape(&own), &[rows]);
     let mut column = vec![Extent::Is(1); spec.rank() - 1];
     column[0] = Extent::Is(channels);
-    if let Some(weight) = affine[0] {
-        let weight = draft.apply(reshape(&column), &[weight]);
-        y = draft.apply(multiply(), &[y, weight]);
-    }
-    if let Some(bias) = affine[1] {
-        let bias = draft.apply(reshape(&column), &[bias]);
-        y = draft.apply(add(), &[y, bias]);
+    for (operator, vector) in [multiply(), add()].into_iter().zip(affine) {
+        let Some(vector) = vector else { continue };
+        // Weights are constants as a rule, of which nothing alone is computed.
+        let vector = draft.apply(pace(), &[vector, x]);
+        let vector = draft.apply(reshape(&column), &[vector]);
+        y = draft.apply(operator, &[y, vector]);
     }
     y
 }
@@ -116,8 +119,11 @@ pub fn samples() -> Vec<Sample> {
         case("f64", &[2, 4, 3], 2),
         case("one number", &[1, 1], 1),
         case("no batch", &[0, 4, 3], 2),
-        case("bounded batch", &[2, 3, 5], 3)
-            .with_specs(bounded(bounded_first(Element::F32, 7, &[3, 5]))),
+        case("bounded batch", &[2, 3, 5], 3).with_specs(bounded(bounded_first(
+            Element::F32,
+            7,
+            &[3, 5],
+        ))),
         case("bounded columns", &[2, 3, 5], 1).with_specs(bounded(moving)),
         rejected("indivisible", &[2, 5, 3], 2),
         rejected("no groups", &[2, 5, 3], 0),

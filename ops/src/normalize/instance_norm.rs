@@ -52,12 +52,7 @@ fn learnt(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
 
 /// Channels of each batch item with mean 0 and variance 1, by weight and bias where they are given.
 /// `epsilon` is added to the variances.
-pub fn instance_norm(
-    draft: &mut Draft,
-    x: Wire,
-    affine: [Option<Wire>; 2],
-    epsilon: f64,
-) -> Wire {
+pub fn instance_norm(draft: &mut Draft, x: Wire, affine: [Option<Wire>; 2], epsilon: f64) -> Wire {
     let channels = draft.spec(x).and_then(|spec| spec.dimensions.get(1));
     let channels = channels.map_or(1, |channels| channels.bound());
     group_norm(draft, x, affine, channels, epsilon)

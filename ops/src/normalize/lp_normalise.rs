@@ -9,7 +9,8 @@
 //! `dx = dy / epsilon` there.
 //!
 //! # Numerics
-//! As PyTorch's `normalize`; lengths are [norms](mod@crate::reduce::norm), of any `p` that they take.
+//! As PyTorch's `normalize`; lengths are [norms](mod@crate::reduce::norm), of any `p` that they
+//! take.
 //!
 //! # Example
 //! ```
@@ -23,11 +24,11 @@
 //! ```
 
 use synfire_runtime::define::{Draft, Wire};
-use synfire_runtime::spec::{Element, Spec};
+use synfire_runtime::spec::{Dimension, Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::divide;
-use crate::pointwise::unary::clamp;
+use crate::pointwise::unary::{abs, clamp};
 use crate::reduce::norm::norm;
 use crate::reduce::reduction::Keep;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, wide};
@@ -44,7 +45,12 @@ pub const TORCH: &[Torch] = &[("normalize", |case| {
 
 /// `x` over its length along `axis`, which is at least `epsilon`.
 pub fn lp_normalise(draft: &mut Draft, x: Wire, p: f64, axis: usize, epsilon: f64) -> Wire {
-    let length = norm(draft, x, &[axis], Keep::Axes, p);
+    let extent = draft.spec(x).and_then(|spec| spec.dimensions.get(axis));
+    let length = match extent {
+        // So the gradient, which is zero, is so exactly.
+        Some(Dimension::Fixed(1)) if p != 0.0 => draft.apply(abs(), &[x]),
+        _ => norm(draft, x, &[axis], Keep::Axes, p),
+    };
     let length = draft.apply(clamp(epsilon, f64::INFINITY), &[length]);
     draft.apply(divide(), &[x, length])
 }
@@ -53,9 +59,7 @@ pub fn lp_normalise(draft: &mut Draft, x: Wire, p: f64, axis: usize, epsilon: f6
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let build = |p: f64, axis: usize| {
-        move |draft: &mut Draft, wires: &[Wire]| {
-            vec![lp_normalise(draft, wires[0], p, axis, 1e-3)]
-        }
+        move |draft: &mut Draft, wires: &[Wire]| vec![lp_normalise(draft, wires[0], p, axis, 1e-3)]
     };
     let case = |name: &str, x: Value, p: f64, axis: usize| {
         let expect = reference(move |inputs| vec![by_definition(&inputs[0], p, axis)]);
@@ -77,6 +81,7 @@ pub fn samples() -> Vec<Sample> {
         case("short", small.clone(), 2.0, 1),
         case("short cubes", small, 3.0, 1),
         case("one element", noise(9, &[1]), 2.0, 0),
+        case("vectors of one", noise(12, &[5, 1]), 3.0, 1),
         case("empty", noise(10, &[0, 3]), 2.0, 1),
         case("bounded", noise(11, &[4, 3]), 2.0, 1).with_specs(bounded),
         Sample::composite("NaN", "lp_normalise", build(2.0, 1), nan, Expect::Outputs(literal)),

@@ -242,7 +242,8 @@ fn by_definition(norm: RowNorm) -> Expect {
         let x = &inputs[0];
         let length: usize = x.extents[x.extents.len() - norm.axes..].iter().product();
         let rows = x.data.chunks(length.max(1)).flat_map(|row| {
-            let average = |f: fn(f64) -> f64| row.iter().map(|&x| f(x)).sum::<f64>() / length as f64;
+            let average =
+                |f: fn(f64) -> f64| row.iter().map(|&x| f(x)).sum::<f64>() / length as f64;
             let centre = if norm.centre == Centre::Mean { average(|x| x) } else { 0.0 };
             let deviation = (average(|x| x * x) - centre * centre + norm.epsilon).sqrt();
             let input = |input: usize, at: usize| inputs.get(input).map(|input| input.data[at]);

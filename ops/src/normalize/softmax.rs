@@ -35,8 +35,8 @@ use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{multiply, subtract};
 use crate::device::on_device;
-use crate::host::pieces::{Grid, STRIP, Strip, strips};
 use crate::host::number::Number;
+use crate::host::pieces::{Grid, STRIP, Strip, strips};
 use crate::host::real::Real;
 use crate::pointwise::unary::{exp, neg};
 use crate::reduce::reduction::{Keep, one_axis, sum};

@@ -15,13 +15,17 @@
 //! # Example
 //! ```
 //! use synfire_ops::normalize::weight_norm::weight_norm;
-//! use synfire_runtime::{define::Draft, spec::Spec};
+//! use synfire_ops::dense::linear::linear;
+//! use synfire_runtime::{define::{Draft, Initial}, spec::Spec};
 //!
 //! let mut draft = Draft::new();
-//! let v = draft.feed("v", Spec::f32([8, 3, 5]));
-//! let g = draft.feed("g", Spec::f32([8, 1, 1]));
-//! let w = weight_norm(&mut draft, v, g, 0);
-//! assert_eq!(draft.spec(w), draft.spec(v));
+//! let x = draft.feed("x", Spec::f32([4, 7]));
+//! let v = draft.parameter("v", Spec::f32([5, 7]), Initial::Normal { deviation: 1.0 });
+//! let g = draft.parameter("g", Spec::f32([5, 1]), Initial::Constant(1.0));
+//! let w = weight_norm(&mut draft, [v, g], 0, x);
+//! let y = draft.apply(linear(), &[x, w]);
+//! draft.outlet("y", y);
+//! assert!(draft.check().is_ok());
 //! ```
 
 use synfire_runtime::define::{Draft, Wire};
@@ -30,6 +34,7 @@ use synfire_runtime::spec::Spec;
 use crate::broadcast::binary::{divide, multiply};
 use crate::reduce::norm::norm;
 use crate::reduce::reduction::Keep;
+use crate::route::pace::pace;
 use crate::sample::{Sample, Tensor, noise, reference};
 use crate::torch::{Case, Torch};
 
@@ -40,11 +45,13 @@ fn build(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let v = case.operand(&["v", "weight_v", "x", "input"])?;
     let g = case.operand(&["g", "weight_g"])?;
     let axis = case.axis(case.spelling(&["dim", "axis"]), v, 0)?;
-    Ok(vec![weight_norm(case, v, g, axis)])
+    Ok(vec![weight_norm(case, [v, g], axis, v)])
 }
 
-/// `v` of length `g` over all axes but `axis`.
-pub fn weight_norm(draft: &mut Draft, v: Wire, g: Wire, axis: usize) -> Wire {
+/// `v` of length `g` over all axes but `axis`, at the pace of `stream`: the weights are constants
+/// as a rule, of which nothing alone is computed.
+pub fn weight_norm(draft: &mut Draft, [v, g]: [Wire; 2], axis: usize, stream: Wire) -> Wire {
+    let [v, g] = [v, g].map(|wire| draft.apply(pace(), &[wire, stream]));
     let rank = draft.spec(v).map_or(0, Spec::rank);
     let axes: Vec<usize> = (0..rank).filter(|&other| other != axis).collect();
     let length = norm(draft, v, &axes, Keep::Axes, 2.0);
@@ -59,7 +66,7 @@ pub fn samples() -> Vec<Sample> {
         let mut g = vec![1; v.len()];
         g[axis] = v[axis];
         let build = move |draft: &mut Draft, wires: &[Wire]| {
-            vec![weight_norm(draft, wires[0], wires[1], axis)]
+            vec![weight_norm(draft, [wires[0], wires[1]], axis, wires[0])]
         };
         let expect = reference(move |inputs| {
             let (v, g) = (&inputs[0], &inputs[1]);

@@ -5,16 +5,17 @@
 //! After Suwesh, "Parallel-Perception-Network": its maps, without the dependence on point order.
 //!
 //! # Shape
-//! `points`: `f32[up to N, 4]` (x, y, z, intensity; `N` may be fixed) -> `map`: `f32[size, size]`,
-//! `size` at most 32768.
+//! `points`: `f32` or `f64`, `[up to N, 4]` (x, y, z, intensity; `N` may be fixed) -> `map`:
+//! `[size, size]`, `size` at most 32768.
 //!
 //! # Gradient
-//! None: a map of cells does not change with a small move of a point.
+//! Of heights, `dy` of a cell goes to the z of its highest point, in equal parts if they are
+//! several. Marks do not change with a small move of a point: zero everywhere.
 //!
 //! # Numerics
-//! Cell coordinates are computed in `f32`, in the order written. A point outside the map or with a
-//! NaN coordinate is dropped. A cell is a maximum, so neither the order of the points nor the crew
-//! changes a bit; no zero in the map is negative.
+//! Cell coordinates are computed in the element type, in the order written. A point outside the map
+//! or with a NaN coordinate is dropped. A cell is a maximum, so neither the order of the points nor
+//! the crew changes a bit; no zero in the map is negative.
 //!
 //! # Example
 //! ```
@@ -28,23 +29,24 @@
 //! ```
 
 use synfire_runtime::device::Target;
-use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Contract, FireError, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
+    Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::device::on_device;
-use crate::host::pieces::pieces;
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference};
 
 /// The largest map, so that its cells are numbered by `u32`.
 const SIZE_MAX: usize = 1 << 15;
 
+mod backward; // the gradient by heights
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
+mod on_host;
 
 /// What a cell says of the points in it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,7 +91,7 @@ impl Operator for PointsToBev {
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let points = &inputs[0];
-        require::element("points", points, &[Element::F32])?;
+        require::element("points", points, &[Element::F32, Element::F64])?;
         require::rank("points", points, 2)?;
         if require::fixed("points", points, 1)? != 4 {
             let wanted = "4: x, y, z, intensity";
@@ -103,7 +105,7 @@ impl Operator for PointsToBev {
             let found = format!("a map of {} cells a side", self.size);
             return Err(SpecError::new("points", found, format!("at most {SIZE_MAX}")));
         }
-        Ok(vec![Spec::f32([self.size, self.size])])
+        Ok(vec![Spec::new(points.element, [self.size, self.size])])
     }
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
@@ -113,86 +115,26 @@ impl Operator for PointsToBev {
         Metadata { bytes: streaming.bytes + cells, ..streaming }
     }
 
+    fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
+        match self.mode {
+            // A mark does not change with a small move of a point.
+            BevMode::Plain | BevMode::Voxels { .. } => Gradient::Of(vec![None]),
+            BevMode::Heights if self.size == 0 => Gradient::Of(vec![None]),
+            BevMode::Heights => Gradient::one(backward::of_heights(*self, backward)),
+        }
+    }
+
     fn kernel(
         &self,
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: OnHost(*self), cube: cube::OnCube(*self))
-    }
-}
-
-struct OnHost(PointsToBev);
-
-impl Kernel for OnHost {
-    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let (points, mut map) = (firing.input(0), firing.output(0));
-        let (points, _) = points.elements::<f32>().as_chunks::<4>();
-        let map = map.elements::<f32>();
-        pieces(firing.crew(), map, 1, &|_, piece| piece.fill(0.0));
-        let PointsToBev { size, resolution_m, mode } = self.0;
-        let plane = Grid { resolution_m, centre: size as f32 / 2.0, count: size as f32 };
-        match mode {
-            BevMode::Plain => mark(points, map, plane, |z| f32::from(z > 0.0)),
-            BevMode::Voxels { depth, offset } => {
-                let grid = Grid { resolution_m, centre: offset as f32, count: depth as f32 };
-                mark(points, map, plane, |z| f32::from((z > 0.0) & grid.has(grid.position(z))));
-            }
-            BevMode::Heights => mark(points, map, plane, |z| if z > 0.0 { z } else { 0.0 }),
-        }
-        Ok(())
-    }
-}
-
-/// The cells along one axis.
-#[derive(Clone, Copy)]
-struct Grid {
-    resolution_m: f32,
-    centre: f32,
-    count: f32,
-}
-
-impl Grid {
-    /// Where in the grid `position_m` lies, in cells.
-    fn position(self, position_m: f32) -> f32 {
-        position_m / self.resolution_m + self.centre
-    }
-
-    /// Whether a cell is there; never at NaN. From 0 on, truncation is the floor.
-    fn has(self, position: f32) -> bool {
-        (position >= 0.0) & (position < self.count)
-    }
-}
-
-/// Points that are located before their cells are raised.
-const BLOCK: usize = 256;
-
-/// Raises each cell to the `value`, 0 or more, of the height of every point in it.
-///
-/// Two loops without a branch, for none could be predicted: a point outside raises some cell to 0,
-/// which it is at least, each time another so that none waits for the last. One core does it all,
-/// for points hit cells anywhere.
-fn mark(points: &[[f32; 4]], map: &mut [f32], plane: Grid, value: impl Fn(f32) -> f32) {
-    if map.is_empty() {
-        return;
-    }
-    let size = plane.count as u32;
-    let others = (map.len() / 2 + 1).next_power_of_two() as u32 - 1;
-    let mut located = [(0, 0.0); BLOCK];
-    for points in points.chunks(BLOCK) {
-        for ((index, &[x, y, z, _]), located) in points.iter().enumerate().zip(&mut located) {
-            let (row, column) = (plane.position(x), plane.position(y));
-            let inside = plane.has(row) & plane.has(column);
-            let cell = (row as i32 as u32).wrapping_mul(size).wrapping_add(column as i32 as u32);
-            // All ones or none: a choice by arithmetic, since `if` here is compiled to a branch.
-            let mask = u32::from(inside).wrapping_neg();
-            let cell = (cell & mask) | (index as u32 & others & !mask);
-            *located = (cell, f32::from_bits(value(z).to_bits() & mask));
-        }
-        for &(cell, value) in &located[..points.len()] {
-            let cell = &mut map[cell as usize];
-            *cell = if value > *cell { value } else { *cell };
-        }
+        on_device!(
+            target,
+            specs,
+            host: on_host::OnHost(*self),
+            cube: cube::OnCube::new(*self, specs)?
+        )
     }
 }
 
@@ -242,7 +184,7 @@ pub fn samples() -> Vec<Sample> {
     let some = [
         rejected("three features", Spec::f32([9, 3]), Some(1)),
         rejected("one axis", Spec::f32([4]), None),
-        rejected("doubles", Spec::new(Element::F64, [9, 4]), None),
+        rejected("halves", Spec::new(Element::F16, [9, 4]), None),
         Sample::rejected("too large", large, vec![Spec::f32([9, 4])], "points", None),
         Sample::rejected("no resolution", flat, vec![Spec::f32([9, 4])], "points", None),
     ];

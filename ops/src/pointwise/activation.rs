@@ -23,9 +23,7 @@
 //! ```
 
 use super::unary::table::{Example, rows};
-use super::unary::{
-    Unary, abs, between, fill, recip, sigmoid, softplus, square, tanh, within,
-};
+use super::unary::{Unary, abs, between, fill, recip, sigmoid, softplus, square, tanh, within};
 use crate::sample::Sample;
 
 mod names; // what PyTorch calls them

@@ -5,11 +5,14 @@
 //! the constructors.
 //!
 //! # Shape
-//! `x`: any, floats -> `y`: the same. In place, and a stage of fused pieces.
+//! `x`: any, floats -> `y`: the same. In place, and for `f32` a stage of fused pieces. Floats of 16
+//! bits are computed in `f32` and rounded once.
 //!
 //! # Gradient
 //! `dx = f'(x) * dy`, element by element; zero where a function is flat (`sign`, `step`, `floor`,
-//! `ceil`, `round`), and at kinks the derivative of the branch that the formula takes.
+//! `ceil`, `round`, [`within`], [`between`]). At kinks as PyTorch: 0 for `relu` and `abs` at 0,
+//! and [`clamp`] lets `dy` pass at its bounds, where the newest PyTorch does not: see
+//! [`hard_tanh`](super::activation::hard_tanh).
 //!
 //! # Numerics
 //! As PyTorch's function of the same name, in NaN, infinities and zeros too: NaN stays NaN but in
@@ -39,8 +42,11 @@ use crate::sample::{Sample, bounded_first, noise};
 #[cfg(feature = "cube")]
 mod cube; // the formulas on accelerators
 pub(crate) mod family; // the operator behind all rows
+mod names; // what PyTorch calls them
 pub(crate) mod table; // how rows are written
 pub use family::Unary;
+pub use names::TORCH;
+pub(crate) use names::{as_float, float, number, operand, same};
 use table::{Example, rows};
 
 rows! {

@@ -8,8 +8,8 @@
 //! as [`Rounding`] says. The padding of a side is at most half of `d * (kernel - 1) + 1`.
 //!
 //! # Gradient
-//! `dy` goes to the first largest pixel of its window, row by row, or to the last NaN in it; windows
-//! that overlap add. [`max_pool2d_indices`] finds these pixels again, [`pool_scatter`](super::pool_scatter::pool_scatter) adds.
+//! `dy` goes to the first largest pixel of its window, row by row, or to the last NaN in it;
+//! windows that overlap add. [`max_pool2d_indices`] finds these pixels again, `pool_scatter` adds.
 //!
 //! # Numerics
 //! Exact. A NaN in a window gives NaN, of unspecified sign and payload. As PyTorch's `max_pool2d`.

@@ -1,12 +1,12 @@
 //! Max pooling with indices: the largest pixel of each window, and where in its channel it is.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may be
-//! bounded. `y`: as [`max_pool2d`](super::max_pool2d), or with the given rows and columns if the
+//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! be bounded. `y`: as [`max_pool2d`](super::max_pool2d), or with the given rows and columns if the
 //! pool is adaptive. `index`: `i64` of the extents of `y`.
 //!
 //! # Gradient
-//! `dy` goes to the pixel at its index; windows that overlap add ([`pool_scatter`](super::pool_scatter::pool_scatter)). None for
+//! `dy` goes to the pixel at its index; windows that overlap add (`pool_scatter`). None for
 //! `index`.
 //!
 //! # Numerics
@@ -83,7 +83,7 @@ impl MaxPool2dIndices {
             return Ok(Windows { spans: pool.spans(), dilation: self.motion.dilation });
         };
         let image = Image::of(x)?;
-        if let Some(axis) = image.extent.iter().position(|&extent| extent == 0) {
+        if let Some(axis) = (0..2).find(|&axis| image.extent[axis] == 0 && places[axis] > 0) {
             return Err(SpecError::new("x", 0, "at least 1").at(x.rank() - 2 + axis));
         }
         let spans = [0, 1].map(|axis| Spans::even(image.extent[axis], places[axis]));
@@ -140,8 +140,7 @@ impl Operator for MaxPool2dIndices {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        let windows =
-            self.windows(&specs.inputs[0]).expect("the shape rule accepted this input");
+        let windows = self.windows(&specs.inputs[0]).expect("the shape rule accepted this input");
         match specs.inputs[0].element {
             Element::F64 => on_device!(target, specs, host: OnHost { windows }),
             _ => on_device!(

@@ -37,8 +37,8 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator,
-    SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
+    Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
@@ -107,7 +107,8 @@ impl PoolScatter {
 
     /// Rows and columns of `x` and `y`.
     fn extents(&self) -> [[usize; 2]; 2] {
-        let [image, windows] = [|s: Spans| s.extent, |s: Spans| s.places].map(|f| self.spans.map(f));
+        let [image, windows] =
+            [|s: Spans| s.extent, |s: Spans| s.places].map(|f| self.spans.map(f));
         if self.kind == Kind::Gather { [image, windows] } else { [windows, image] }
     }
 }
@@ -124,11 +125,9 @@ impl Operator for PoolScatter {
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let (x, index) = (&inputs[0], &inputs[1]);
         let (image, [from, to]) = (Image::of(x)?, self.extents());
-        for axis in 0..2 {
-            if image.extent[axis] != from[axis] {
-                let error = SpecError::new("x", image.extent[axis], from[axis]);
-                return Err(error.at(x.rank() - 2 + axis));
-            }
+        let pairs = image.extent.iter().zip(&from).enumerate();
+        if let Some((axis, (found, wanted))) = pairs.into_iter().find(|(_, (a, b))| a != b) {
+            return Err(SpecError::new("x", found, wanted).at(x.rank() - 2 + axis));
         }
         let windows = self.spans.map(|spans| spans.places);
         let windows = image.output(image.channels, windows).with_element(Element::I64);
@@ -181,7 +180,11 @@ pub fn samples() -> Vec<Sample> {
             Sample::new(name, operator, vec![x, index], by_definition(operator))
         };
         let specs = vec![
-            bounded_first(Element::F32, 5, &[&[3], &make([3, 7], [2, 5]).extents()[0][..]].concat()),
+            bounded_first(
+                Element::F32,
+                5,
+                &[&[3], &make([3, 7], [2, 5]).extents()[0][..]].concat(),
+            ),
             bounded_first(Element::I64, 5, &[3, 2, 5]),
         ];
         let operator = make([3, 7], [2, 5]);
@@ -239,9 +242,10 @@ fn by_definition(operator: PoolScatter) -> Expect {
                     let pixel = index.data[plane * to + k];
                     (0..from).filter(|&j| j as f64 == pixel).map(own).sum::<f64>() + 0.0
                 } else {
-                    let windows = (0..from).filter(|&j| index.data[plane * from + j] == k as f64);
+                    let mut windows =
+                        (0..from).filter(|&j| index.data[plane * from + j] == k as f64);
                     match operator.kind {
-                        Kind::Unpool => windows.last().map_or(0.0, own),
+                        Kind::Unpool => windows.next_back().map_or(0.0, own),
                         _ => windows.map(own).sum::<f64>() + 0.0,
                     }
                 });

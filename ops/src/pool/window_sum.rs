@@ -5,8 +5,8 @@
 //! windows that a pixel is in are neighbours too.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]` with as many rows
-//! and columns as the windows cover; the batch may be bounded. `y`: the same with a row and a
+//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]` with as many
+//! rows and columns as the windows cover; the batch may be bounded. `y`: the same with a row and a
 //! column for each window row and column.
 //!
 //! # Gradient

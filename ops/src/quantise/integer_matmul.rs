@@ -231,8 +231,7 @@ pub fn samples() -> Vec<Sample> {
         let zero = Spec::new::<usize>(Element::I32, []);
         vec![a, b, zero, Spec::new(Element::I32, [b_zero])]
     };
-    let bounded =
-        vec![bounded_first(Element::U8, 9, &[5]), Spec::new(Element::U8, [3, 5])];
+    let bounded = vec![bounded_first(Element::U8, 9, &[5]), Spec::new(Element::U8, [3, 5])];
     let zero_specs = [Spec::new::<usize>(Element::I32, []), Spec::new(Element::I32, [3])];
     let floats = vec![Spec::f32([2, 3]), Spec::f32([4, 3])];
     vec![
@@ -244,19 +243,17 @@ pub fn samples() -> Vec<Sample> {
         case("one element", rows(), [bytes(1, &[1, 1]), bytes(2, &[1, 1]), zero(1), zero(2)]),
         case("no inner", rows(), [bytes(1, &[2, 0]), bytes(2, &[3, 0]), zero(1), zero(2)]),
         case("no columns", plain(), [bytes(1, &[2, 3]), bytes(2, &[3, 0]), zero(1), zero(2)]),
-        case("several shares", rows(), [bytes(1, &[31, 67]), bytes(2, &[61, 67]), zero(1), zero(2)]),
+        case(
+            "several shares",
+            rows(),
+            [bytes(1, &[31, 67]), bytes(2, &[61, 67]), zero(1), zero(2)],
+        ),
         case("bounded", rows(), [bytes(1, &[4, 5]), bytes(2, &[3, 5]), zero(1), zeros(3)])
             .with_specs([bounded, zero_specs.to_vec()].concat()),
         Sample::rejected("inner", rows(), specs([2, 3], [4, 5], 4), "b", Some(1)),
         Sample::rejected("inner of columns", plain(), specs([2, 3], [4, 5], 5), "b", Some(0)),
         Sample::rejected("zero points", rows(), specs([2, 3], [4, 3], 3), "b_zero", Some(0)),
-        Sample::rejected(
-            "floats",
-            rows(),
-            [floats, zero_specs.to_vec()].concat(),
-            "a",
-            None,
-        ),
+        Sample::rejected("floats", rows(), [floats, zero_specs.to_vec()].concat(), "a", None),
     ]
 }
 

@@ -2,16 +2,18 @@
 //! output: `y = x.scale * weight.scale * ((x - x.zero) * (weight - weight.zero)^T) + bias`.
 //!
 //! # Shape
-//! `x`: `u8` `[.., in]`, with any dimensions before, which may be bounded, one `scale` (`f32`
-//! `[]`) and zero point (`i32` `[]`); `weight`: `u8` `[out, in]`, with one of each for all or for
-//! each output (`[out]`). `bias`, if any: `f32` `[out]`. `y`: `f32` `[.., out]`.
+//! `x`: `u8` `[.., in]`, with any dimensions before, which may be bounded, one `scale` (`f32` or
+//! `f64` `[]`) and zero point (`i32` `[]`); `weight`: `u8` `[out, in]`, with one of each for all or
+//! for each output (`[out]`). `bias`, if any: `[out]`, of the type of the scales, as `y`:
+//! `[.., out]`.
 //!
 //! # Gradient
 //! By scales and bias, that of the parts; none by bytes. For training there is
 //! [`fake_quantise`](super::fake_quantise) before a [`linear`](crate::dense::linear).
 //!
 //! # Numerics
-//! The sum is exact ([`integer_matmul`](super::integer_matmul)), then rounded to `f32`, then scaled.
+//! The sum is exact ([`integer_matmul`](super::integer_matmul)), then rounded to the type of the
+//! scales, then scaled.
 //!
 //! # Example
 //! ```
@@ -43,6 +45,7 @@ use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{add, multiply};
 use crate::broadcast::cast::cast;
+use crate::gradient::paced;
 use crate::quantise::integer_matmul::integer_matmul;
 use crate::sample::{Expect, Sample, Tensor, noise, ramp, reference};
 
@@ -51,7 +54,7 @@ use crate::sample::{Expect, Sample, Tensor, noise, ramp, reference};
 pub struct Quantised {
     /// `u8`.
     pub bytes: Wire,
-    /// `f32`, one for all or one for each output.
+    /// `f32` or `f64`, one for all or one for each output.
     pub scale: Wire,
     /// `i32`, likewise.
     pub zero: Wire,
@@ -66,8 +69,10 @@ pub fn quantised_linear(
 ) -> Wire {
     let inputs = [x.bytes, weight.bytes, x.zero, weight.zero];
     let sums = draft.apply(integer_matmul(), &inputs);
-    let sums = draft.apply(cast(Element::F32), &[sums]);
-    let scale = draft.apply(multiply(), &[x.scale, weight.scale]);
+    let element = draft.spec(x.scale).map_or(Element::F32, |scale| scale.element);
+    let sums = draft.apply(cast(element), &[sums]);
+    let of_x = paced(draft, x.scale, x.bytes);
+    let scale = draft.apply(multiply(), &[of_x, weight.scale]);
     let y = draft.apply(multiply(), &[sums, scale]);
     match bias {
         Some(bias) => draft.apply(add(), &[y, bias]),
@@ -108,8 +113,7 @@ fn sample(name: &str, x: &[usize], weight: [usize; 2], scales: usize) -> Sample 
             let flat = place.next().unwrap_or(0);
             let (row, column) = (flat / out, flat % out);
             let term = |k| {
-                real(x, 0, row * features + k, 0)
-                    * real(weight, 3, column * features + k, column)
+                real(x, 0, row * features + k, 0) * real(weight, 3, column * features + k, column)
             };
             bias.data[column] + (0..features).map(term).sum::<f64>()
         })]

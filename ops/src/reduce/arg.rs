@@ -24,6 +24,7 @@
 
 use bytemuck::{cast_slice, cast_slice_mut};
 use synfire_runtime::crew::Crew;
+use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
@@ -33,15 +34,33 @@ use synfire_runtime::operator::{
 use synfire_runtime::spec::{Dimension, Element, Extents, Spec};
 use synfire_runtime::value::Value;
 
-use super::reduction::Keep;
+use super::reduction::{self, Keep};
+use crate::arrange::reshape::{Extent, reshape};
 use crate::device::on_device;
 use crate::host::erased::shares;
 use crate::host::number::Number;
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
+use crate::torch::{Case, Torch};
 
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
+
+/// PyTorch's names.
+pub const TORCH: &[Torch] =
+    &[("argmax", |case| named(case, argmax)), ("argmin", |case| named(case, argmin))];
+
+fn named(case: &mut Case<'_>, arg: fn(usize, Keep) -> Arg) -> Result<Vec<Wire>, String> {
+    let (x, keep) = (case.input("x")?, reduction::keep(case)?);
+    if let Some(axis) = reduction::one_axis(case)? {
+        return Ok(vec![case.apply(arg(axis, keep), &[x])]);
+    }
+    // Without an axis, the index in row-major order.
+    let rank = if keep == Keep::Axes { case.spec_of(x)?.rank() } else { 0 };
+    let flat = case.apply(reshape(&[Extent::Infer]), &[x]);
+    let index = case.apply(arg(0, Keep::Nothing), &[flat]);
+    Ok(vec![case.apply(reshape(&vec![Extent::Is(1); rank]), &[index])])
+}
 
 /// Input elements below which a share of the output is not worth another core.
 const GRAIN: usize = 16 * 1024;

@@ -46,9 +46,9 @@ mod family; // the operator behind all rows
 mod folds; // what each row does with an element
 mod slopes; // the gradient of each row
 mod names; // PyTorch's names
+pub(crate) use family::extent;
 use family::{Empty, Row};
 pub use family::{Keep, Reduction};
-pub(crate) use family::extent;
 pub(crate) use folds::{Addend, log_sum_exp};
 pub use names::TORCH;
 pub(crate) use names::{axes, keep, one_axis};

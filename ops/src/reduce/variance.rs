@@ -72,6 +72,9 @@ pub fn variance(draft: &mut Draft, x: Wire, axes: &[usize], keep: Keep, correcti
             return total;
         }
         if let Some(count) = count(&spec, axes) {
+            if count == 0 {
+                return draft.apply(fill(f64::NAN), &[total]);
+            }
             let freedom = (count as f64 - correction).max(0.0);
             return draft.apply(scale(1.0 / freedom), &[total]);
         }
@@ -103,8 +106,7 @@ pub(super) fn at_other_than_zero(
     at_zero: f64,
     function: impl FnOnce(&mut Draft, Wire) -> Wire,
 ) -> Wire {
-    let [zeros, ones, others] =
-        [0.0, 1.0, at_zero].map(|value| draft.apply(fill(value), &[x]));
+    let [zeros, ones, others] = [0.0, 1.0, at_zero].map(|value| draft.apply(fill(value), &[x]));
     // Not of NaN, which stays itself.
     let is_zero = draft.apply(equal(), &[x, zeros]);
     let safe = draft.apply(where_(), &[is_zero, ones, x]);
@@ -140,8 +142,11 @@ pub fn samples() -> Vec<Sample> {
             case("one element of all", &[0], 0.0, noise(4, &[1])),
             case("empty", &[0], 1.0, noise(5, &[0, 3])),
             case("of f64", &[0, 1], 1.0, wide(&noise(6, &[3, 7]))),
-            case("bounded", &[0], 1.0, noise(7, &[4, 3]))
-                .with_specs(vec![bounded_first(Element::F32, 9, &[3])]),
+            case("bounded", &[0], 1.0, noise(7, &[4, 3])).with_specs(vec![bounded_first(
+                Element::F32,
+                9,
+                &[3],
+            )]),
             missing,
         ]
     });

@@ -4,7 +4,7 @@
 //! | operator | |
 //! |---|---|
 //! | [`grid_sample`] | the image at each point of the grid |
-//! | [`GridSample::transposed`] | the values of the points spread over the image, by the same taps |
+//! | [`GridSample::transposed`] | the values of the points spread over the image by the same taps |
 //!
 //! The grid's `(x, y)` or `(x, y, z)` go from -1 to 1 over the last, the second last, .. axis of
 //! the image. [`GridSample::derivative`] takes derivatives of the weights by a coordinate.
@@ -25,7 +25,7 @@
 //! [`Padding::Reflection`]). Not as in PyTorch, `Cubic` works with depth too. The host computes the
 //! taps of all points once for all channels; the transposed operator adds up point by point, in
 //! order. Accelerators: `f32`; the transposed operator reads the whole grid for each line of the
-//! image; NaN in a grid may give any pixel.
+//! image.
 //!
 //! # Example
 //! ```

@@ -21,7 +21,8 @@
 
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
+    Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 

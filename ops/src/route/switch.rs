@@ -26,7 +26,8 @@ use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator, Routing, SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
+    Routing, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;

@@ -220,8 +220,11 @@ pub fn samples() -> Vec<Sample> {
         case("of f64", cumargmax(0), wide(&noise(3, &[7, 2]))),
         case("one element", cumargmin(0), noise(4, &[1])),
         case("empty", cumargmax(0), noise(5, &[0, 3])),
-        case("bounded", cumargmax(0), noise(6, &[5, 2]))
-            .with_specs(vec![bounded_first(Element::F32, 9, &[2])]),
+        case("bounded", cumargmax(0), noise(6, &[5, 2])).with_specs(vec![bounded_first(
+            Element::F32,
+            9,
+            &[2],
+        )]),
         values("values", cumargmax(1), noise(7, &[3, 11])),
         values("values", cumargmin(0), noise(8, &[7, 2])),
         Sample::new("ties", cumargmax(0), vec![ties], literal(vec![0.0, 1.0, 2.0, 2.0, 4.0])),

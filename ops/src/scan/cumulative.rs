@@ -261,8 +261,11 @@ impl Example {
             self.sample("reversed f64", new(0).reversed(), wide(&[6, 2])),
             self.sample("one element", new(0), noise(7, &[1])),
             self.sample("empty", new(0), noise(8, &[0, 3])),
-            self.sample("bounded", new(0), noise(8, &[5, 2]))
-                .with_specs(vec![bounded_first(Element::F32, 9, &[2])]),
+            self.sample("bounded", new(0), noise(8, &[5, 2])).with_specs(vec![bounded_first(
+                Element::F32,
+                9,
+                &[2],
+            )]),
         ]
     }
 }

@@ -220,8 +220,7 @@ pub fn samples() -> Vec<Sample> {
         case("reversed first", lag(1).with_first().reversed(), &[3, 5]),
         case("one place", lag(0), &[1, 3]),
         case("empty", lag(0), &[0, 3]),
-        case("bounded", lag(0), &[4, 3])
-            .with_specs(vec![bounded_first(Element::F32, 9, &[3])]),
+        case("bounded", lag(0), &[4, 3]).with_specs(vec![bounded_first(Element::F32, 9, &[3])]),
         Sample::new("of f64", lag(0).reversed(), wide, wide_lead),
         Sample::rejected("long first", lag(0).with_first(), first, "first", Some(0)),
         Sample::rejected("missing axis", lag(1), vec![Spec::f32([2])], "x", None),

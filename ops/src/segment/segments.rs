@@ -12,7 +12,8 @@
 //!
 //! # Gradient
 //! Sum: `dx_i = dy` of its segment. Max and min: `dy` to the elements equal to the extreme, in
-//! equal parts. None for `ids`.
+//! equal parts; PyTorch shares positive slopes only and gives each element a negative one in full,
+//! which is no subgradient. None for `ids`.
 //!
 //! # Numerics
 //! Sums in ascending order of `i`, one rounding each. A NaN makes its segment NaN. A segment
@@ -40,9 +41,10 @@ use synfire_runtime::operator::{
 };
 use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
-use crate::arrange::reshape::{Extent, reshape};
-use crate::broadcast::binary::{divide, equal, multiply};
+use crate::arrange::slice::slice;
+use crate::broadcast::binary::{divide, equal, maximum, multiply};
 use crate::broadcast::cast::cast;
+use crate::broadcast::select::where_;
 use crate::device::on_device;
 use crate::host::indices::in_range;
 use crate::host::number::Number;
@@ -51,12 +53,12 @@ use crate::host::real::Real;
 use crate::index::index_select::index_select;
 use crate::pointwise::unary::fill;
 use crate::require;
+use crate::sample::Sample;
 
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
 mod examples; // the samples
 mod names; // PyTorch's names
-pub use examples::samples;
 pub(super) use examples::{by_searching, hashed};
 pub use names::TORCH;
 pub(super) use names::segments_of;
@@ -87,14 +89,26 @@ pub fn segment_mean(draft: &mut Draft, x: Wire, ids: Wire, axis: usize, count: u
         if axis >= spec.rank() {
             return sums;
         }
-        // One for each slice: what is counted is `n` numbers, not all of `x`.
-        let element = draft.apply(cast(spec.element), &[ids]);
-        let ones = draft.apply(fill(1.0), &[element]);
-        let counts = draft.apply(segment_sum(0, count), &[ones, ids]);
-        let mut extents = vec![Extent::Is(1); spec.rank()];
-        extents[axis] = Extent::Is(count);
-        let counts = draft.apply(reshape(&extents), &[counts]);
-        draft.apply(divide(), &[sums, counts])
+        // One for each slice, of which the first place on every other axis is enough.
+        let is_cut = |other: &usize| *other != axis && spec.dimensions[*other].bound() > 1;
+        let has_no_first = |&(other, dimension): &(usize, &Dimension)| {
+            other != axis && (dimension.is_bounded() || dimension.bound() == 0)
+        };
+        let place = match spec.dimensions.iter().enumerate().find(has_no_first) {
+            Some(_) => x,
+            None => (0..spec.rank())
+                .filter(is_cut)
+                .fold(x, |wire, other| draft.apply(slice(other, 0, 1, 1), &[wire])),
+        };
+        let ones = draft.apply(fill(1.0), &[place]);
+        let counts = draft.apply(segment_sum(axis, count), &[ones, ids]);
+        let [zeros, least, none] =
+            [0.0, 1.0, f64::NAN].map(|value| draft.apply(fill(value), &[counts]));
+        // Where there is nothing, a division would make slopes NaN too.
+        let is_empty = draft.apply(equal(), &[counts, zeros]);
+        let divisor = draft.apply(maximum(), &[counts, least]);
+        let means = draft.apply(divide(), &[sums, divisor]);
+        draft.apply(where_(), &[is_empty, none, means])
     })
 }
 
@@ -202,10 +216,7 @@ impl Kernel for OnHost {
     }
 }
 
-fn on_host<T: Real + Number>(
-    operator: Segments,
-    firing: &mut Firing<'_>,
-) -> Result<(), FireError> {
+fn on_host<T: Real + Number>(operator: Segments, firing: &mut Firing<'_>) -> Result<(), FireError> {
     let Segments { axis, count, reduction } = operator;
     let (x, ids, mut y) = (firing.input(0), firing.input(1), firing.output(0));
     let outcome = operator.outcome(&x.extents(), &ids.extents())?;
@@ -234,6 +245,13 @@ fn on_host<T: Real + Number>(
         }
     });
     Ok(())
+}
+
+/// Each reduction, sorted and unsorted, each kind of axis, empty segments, `f64`, NaN, ties, many,
+/// none, bounded, failures and rejections.
+#[must_use]
+pub fn samples() -> Vec<Sample> {
+    examples::all()
 }
 
 /// Parts of the segments that search the identities for their own.

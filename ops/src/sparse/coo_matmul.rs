@@ -97,9 +97,7 @@ impl Operator for CooMatmul {
         let by_edge = [dy, x, row, column];
         let dvalues = backward.wants(0).then(|| backward.apply(edge_dot(), &by_edge));
         let transposed = coo_matmul(backward.input_spec(3).bound(0));
-        let dx = backward
-            .wants(3)
-            .then(|| backward.apply(transposed, &[values, column, row, dy]));
+        let dx = backward.wants(3).then(|| backward.apply(transposed, &[values, column, row, dy]));
         Gradient::Of(vec![dvalues, None, None, dx])
     }
 

@@ -72,7 +72,8 @@ impl Operator for CsrMatmul {
         require::element("offsets", offsets, &[Element::I64])?;
         require::rank("offsets", offsets, 1)?;
         let rows = require::fixed("offsets", offsets, 0)?.checked_sub(1);
-        let rows = rows.ok_or_else(|| SpecError::new("offsets", 0, "at least the first 0").at(0))?;
+        let rows =
+            rows.ok_or_else(|| SpecError::new("offsets", 0, "at least the first 0").at(0))?;
         require::alike("column", column, &values.with_element(Element::I64), None)?;
         matrix("x", x, values)?;
         let mut y = x.clone();
@@ -93,9 +94,7 @@ impl Operator for CsrMatmul {
         let by_edge = [dy, x, row, column];
         let dvalues = backward.wants(0).then(|| backward.apply(edge_dot(), &by_edge));
         let transposed = coo_matmul(backward.input_spec(3).bound(0));
-        let dx = backward
-            .wants(3)
-            .then(|| backward.apply(transposed, &[values, column, row, dy]));
+        let dx = backward.wants(3).then(|| backward.apply(transposed, &[values, column, row, dy]));
         Gradient::Of(vec![dvalues, None, None, dx])
     }
 
@@ -121,8 +120,7 @@ impl Kernel for OnHost {
 
 fn on_host<T: Real>(firing: &mut Firing<'_>) -> Result<(), FireError> {
     let [values, offsets, column, x] = [0, 1, 2, 3].map(|port| firing.input(port));
-    let count =
-        edges("csr_matmul", [("values", values.extents()), ("column", column.extents())])?;
+    let count = edges("csr_matmul", [("values", values.extents()), ("column", column.extents())])?;
     let [columns, features] = [x.extents()[0], x.extents()[1]];
     let (offsets, column) = (offsets.elements::<i64>(), column.elements::<i64>());
     covers("csr_matmul", offsets, count)?;

@@ -33,7 +33,9 @@
 //!
 //! let operator = cosine(Kind::Two, (Direction::Forward, Norm::Backward));
 //! let y = fire_once(&operator, &[Value::new(&[4], &[1.0_f32; 4])])?;
-//! assert!(y[0].elements::<f32>().iter().zip([8.0, 0.0, 0.0, 0.0]).all(|(y, e)| (y - e) < 1e-6));
+//! let wanted = [8.0_f32, 0.0, 0.0, 0.0];
+//! let near = |(y, wanted): (f32, f32)| (y - wanted).abs() < 1e-6;
+//! assert!(y[0].elements::<f32>().into_iter().zip(wanted).all(near));
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 
@@ -169,7 +171,7 @@ impl Operator for Cosine {
 
 #[cfg(feature = "cube")]
 mod cube {
-    use super::{Edges, Element, Kind, KernelError, Line};
+    use super::{Edges, Element, KernelError, Kind, Line};
     use crate::device::sums::{Angles, Sums, Turn};
 
     /// The sums of a kind with its factors.
@@ -226,13 +228,18 @@ pub fn samples() -> Vec<Sample> {
             case("bounded", two(), noise(10, &[2, 5])).with_specs(bounded),
             rejected("no elements", two(), Spec::f32([2, 0]), Some(1)),
             rejected("a scalar", two(), Spec::f32::<usize>([]), None),
-            rejected("one of one", cosine(Kind::One, (Forward, Norm::Ortho)), Spec::f32([1]), Some(0)),
+            rejected(
+                "one of one",
+                cosine(Kind::One, (Forward, Norm::Ortho)),
+                Spec::f32([1]),
+                Some(0),
+            ),
         ])
         .collect()
 }
 
-/// The definition: entries of the matrix, written by their weights; the inverse as a solution
-/// would be too far from it, so it is the matrix that undoes the other.
+/// The definition: entries of the matrix, written by their weights. The inverse is what undoes the
+/// forward matrix, by way of the orthogonal one.
 fn by_definition(x: &Tensor, operator: Cosine) -> Tensor {
     let last = x.extents.len() - 1;
     let n = x.extents[last];
@@ -257,9 +264,7 @@ fn by_definition(x: &Tensor, operator: Cosine) -> Tensor {
         let ends = i32::from(column) + i32::from(row);
         plain(k, j) * 0.5_f64.sqrt().powi(ends) / double.sqrt()
     };
-    let forward = |k: usize, j: usize| {
-        plain(k, j) * if has_ends && is_end(j) { 0.5 } else { 1.0 }
-    };
+    let forward = |k: usize, j: usize| plain(k, j) * if has_ends && is_end(j) { 0.5 } else { 1.0 };
     // What undoes it: an orthogonal one transposed, its factors taken back on both sides.
     let inverse = |k: usize, j: usize| {
         let ratio = |a: f64, b: f64| if b == 0.0 { 0.0 } else { a / b };

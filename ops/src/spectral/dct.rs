@@ -90,8 +90,9 @@ pub fn samples() -> Vec<Sample> {
         Sample::composite(name, "idct", build, vec![x], expect)
     };
     let forth = |name: &str, axis: usize, x: Value| {
-        let build =
-            move |draft: &mut Draft, x: &[Wire]| vec![dct(draft, x[0], axis, (Kind::Two, Norm::Ortho))];
+        let build = move |draft: &mut Draft, x: &[Wire]| {
+            vec![dct(draft, x[0], axis, (Kind::Two, Norm::Ortho))]
+        };
         let expect = reference(move |inputs| vec![orthonormal(&inputs[0], axis)]);
         Sample::composite(name, "dct", build, vec![x], expect)
     };

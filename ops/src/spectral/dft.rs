@@ -151,7 +151,8 @@ pub(super) fn pairs(port: &str, x: &Spec) -> Result<usize, SpecError> {
         return Err(SpecError::new(port, x, "at least 2 dimensions"));
     };
     if x.dimensions[axis + 1] != Dimension::Fixed(2) {
-        let error = SpecError::new(port, x.dimensions[axis + 1], "pairs of real and imaginary part");
+        let error =
+            SpecError::new(port, x.dimensions[axis + 1], "pairs of real and imaginary part");
         return Err(error.at(axis + 1));
     }
     length(port, x, axis)

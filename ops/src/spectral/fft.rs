@@ -180,11 +180,7 @@ fn complex(
 }
 
 /// The axes of a case among `rank` and their lengths.
-pub(super) fn axes(
-    case: &Case<'_>,
-    rank: usize,
-    default: Default,
-) -> Result<Vec<Along>, String> {
+pub(super) fn axes(case: &Case<'_>, rank: usize, default: Default) -> Result<Vec<Along>, String> {
     let given = |names: [&str; 4]| {
         let found = names.iter().find(|name| case.attribute(name).is_some());
         found.map_or(Ok(None), |name| case.integers(name))
@@ -255,7 +251,11 @@ pub fn samples() -> Vec<Sample> {
 }
 
 /// One axis by the definition, the factor by the other direction's.
-fn by_definition(x: &Tensor, (axis, length): Along, (direction, norm): (Direction, Norm)) -> Tensor {
+fn by_definition(
+    x: &Tensor,
+    (axis, length): Along,
+    (direction, norm): (Direction, Norm),
+) -> Tensor {
     let length = length.unwrap_or(x.extents[axis]);
     let mut extents = x.extents.clone();
     extents[axis] = length;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::define::{DELAY_MAX, Draft, DraftNode, Initial, Kind};
 use crate::fault::{Code, Fault, Faults, Line, Stage};
 use crate::graph::{Edge, Graph, GraphData, Node, Role};
-use crate::operator::{Axes, Contract, Metadata};
+use crate::operator::{Axes, Contract, Metadata, Routing};
 use crate::spec::Spec;
 
 impl Draft {
@@ -30,6 +30,7 @@ impl Draft {
         if !resolved {
             return Faults::or(faults, || unreachable!("unresolved edges are faults"));
         }
+        derive(&mut nodes);
         let mut balanced = triggers(&nodes, &mut faults);
         balanced &= rate::balance(&mut nodes, &mut faults);
         let mut graph = GraphData { nodes, order: Vec::new() };
@@ -174,6 +175,7 @@ fn finish(node: &DraftNode, role: Role, inputs: Vec<Edge>, draft: &Draft) -> Nod
         Role::Feed => Contract::new("feed").output("out"),
         Role::Outlet => Contract::new("outlet").input("in"),
         Role::Parameter(_) => Contract::new("parameter").output("out"),
+        Role::Derived { .. } => unreachable!("only `derive` makes these"),
         Role::Copy { .. } => unreachable!("only `place` adds copies"),
     };
     let metadata = match &role {
@@ -199,6 +201,30 @@ fn finish(node: &DraftNode, role: Role, inputs: Vec<Edge>, draft: &Draft) -> Nod
         device: node.device.clone(),
         repetitions: 0,
         line: node.line,
+    }
+}
+
+/// Makes constants of what is computed from constants alone, such as a weight turned over.
+fn derive(nodes: &mut [Node]) {
+    for index in 0..nodes.len() {
+        let node = &nodes[index];
+        let Role::Operator(operator) = &node.role else { continue };
+        let contract = &node.contract;
+        let is_pure = contract.routing == Routing::Static && !contract.effect && !contract.counts;
+        let ports = contract.inputs.iter().chain(&contract.outputs);
+        let is_one = node.outputs.len() == 1 && node.outputs[0].is_fixed();
+        let mut sources = node.inputs.iter().map(|edge| &nodes[edge.source]);
+        let constant = !node.inputs.is_empty() && sources.all(Node::is_parameter);
+        if !(constant && is_pure && is_one && ports.into_iter().all(|port| port.rate == 1)) {
+            continue;
+        }
+        let sources = node.inputs.iter().map(|edge| nodes[edge.source].path.clone()).collect();
+        let role = Role::Derived { operator: operator.clone(), sources };
+        let metadata = Metadata::streaming(&[], &node.outputs, Axes::default());
+        let contract = Contract::new(contract.name).output("out");
+        let node = &mut nodes[index];
+        (node.role, node.contract, node.metadata) = (role, contract, metadata);
+        node.inputs.clear();
     }
 }
 

@@ -27,6 +27,7 @@ impl Graph {
                 Role::Feed => Kind::Feed,
                 Role::Outlet => Kind::Outlet,
                 Role::Parameter(initial) => Kind::Parameter(initial.clone()),
+                Role::Derived { operator, .. } => Kind::Operator(operator.clone()),
                 Role::Copy { .. } => unreachable!("only `place` adds copies"),
             };
             let (path, device, line) = (node.path.clone(), node.device.clone(), node.line);
@@ -35,8 +36,12 @@ impl Graph {
             draft.nodes.push(DraftNode { path, kind, inputs: Vec::new(), outputs, device, line });
         }
         for (index, node) in nodes.iter().enumerate() {
-            let inputs = node.inputs.iter().map(|edge| draft.redraw(edge, node.line)).collect();
-            draft.nodes[index].inputs = inputs;
+            draft.nodes[index].inputs = match &node.role {
+                Role::Derived { sources, .. } => {
+                    sources.iter().map(|path| draft.wire_of(path)).collect()
+                }
+                _ => node.inputs.iter().map(|edge| draft.redraw(edge, node.line)).collect(),
+            };
         }
         draft
     }

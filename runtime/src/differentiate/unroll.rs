@@ -71,6 +71,17 @@ impl Unroller<'_> {
                     });
                     vec![parameter; self.steps]
                 }
+                Role::Derived { operator, sources } => {
+                    let source = |path: &String| {
+                        let source = self.graph.index_of(path).expect("sources are nodes");
+                        self.wires[source][0][0]
+                    };
+                    let sources: Vec<Wire> = sources.iter().map(source).collect();
+                    let derived = self.draft.redefine(node, |draft, name| {
+                        draft.apply_shared(name, operator.clone(), &sources)
+                    });
+                    vec![derived[0]; self.steps]
+                }
                 _ => continue,
             };
             self.wires[index] = wires.into_iter().map(|wire| vec![wire]).collect();

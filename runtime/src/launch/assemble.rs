@@ -137,6 +137,18 @@ impl Assembler<'_> {
                     self.store(register, 0, &first)?;
                 }
             }
+            if let Role::Derived { .. } = &node.role {
+                let value = options.weights.value(self.graph, index, options.seed);
+                let value = value.map_err(|error| {
+                    let fault = Fault::new(Stage::Launch, Code::Weight, node.path.clone());
+                    Faults::from(fault.found(error).wanted("a value").line(node.line))
+                })?;
+                let first =
+                    First { given: Some(&value), initial: &Initial::Zeros, seed: options.seed };
+                for &register in &self.data.actors[index].outputs {
+                    self.store(register, 0, &first)?;
+                }
+            }
             for (edge, inlet) in node.inputs.iter().zip(&self.data.actors[index].inputs) {
                 let register = &self.data.registers[inlet.register as usize];
                 if inlet.delay > 0 && inlet.delay == register.initial {

@@ -8,7 +8,9 @@ use half::{bf16, f16};
 use crate::define::Initial;
 use crate::fault::{Code, Fault, Stage};
 use crate::graph::{GraphData, Role};
+use crate::operator::FireError;
 use crate::random::Seed;
+use crate::solo::fire_once;
 use crate::spec::{Element, Spec};
 use crate::value::Value;
 
@@ -36,7 +38,7 @@ impl Weights {
         }
         let fault = |path: &str| Fault::new(Stage::Launch, Code::Weight, path);
         let mut faults = Vec::new();
-        for node in graph.nodes.iter().filter(|node| node.is_parameter()) {
+        for node in graph.nodes.iter().filter(|node| node.is_weight()) {
             let wanted = &node.outputs[0];
             match self.0.get(&node.path) {
                 Some(value) if value.fits(wanted) => {}
@@ -48,7 +50,7 @@ impl Weights {
             }
         }
         for path in self.0.keys() {
-            if !graph.index_of(path).is_some_and(|index| graph.nodes[index].is_parameter()) {
+            if !graph.index_of(path).is_some_and(|index| graph.nodes[index].is_weight()) {
                 faults.push(fault(path).found("a value for no parameter"));
             }
         }
@@ -60,17 +62,33 @@ impl Weights {
         self.0.get(path)
     }
 
-    /// The value of a parameter.
-    pub(crate) fn value(&self, graph: &GraphData, node: usize, seed: Seed) -> Value {
+    /// The value of a constant.
+    ///
+    /// # Errors
+    /// When one that is derived cannot be computed.
+    pub(crate) fn value(
+        &self,
+        graph: &GraphData,
+        node: usize,
+        seed: Seed,
+    ) -> Result<Value, FireError> {
         let node = &graph.nodes[node];
         if let Some(value) = self.given(&node.path) {
-            return value.clone();
+            return Ok(value.clone());
         }
-        let Role::Parameter(initial) = &node.role else {
-            unreachable!("only parameters have weights")
-        };
-        self::value(initial, &node.outputs[0], seed.named(&node.path))
-            .expect("a parameter's initial value is not null")
+        match &node.role {
+            Role::Parameter(initial) => {
+                let value = self::value(initial, &node.outputs[0], seed.named(&node.path));
+                Ok(value.expect("a parameter's initial value is not null"))
+            }
+            Role::Derived { operator, sources } => {
+                let index = |path| graph.index_of(path).expect("sources are nodes of the graph");
+                let values = sources.iter().map(|path| self.value(graph, index(path), seed));
+                let values: Vec<Value> = values.collect::<Result<_, _>>()?;
+                Ok(fire_once(&**operator, &values)?.swap_remove(0))
+            }
+            _ => unreachable!("only constants have values"),
+        }
     }
 }
 

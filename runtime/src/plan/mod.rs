@@ -98,9 +98,9 @@ type Workspaces = BTreeMap<String, Workspace>;
 /// exceeded memory.
 pub fn plan(placed: &Placed, limits: &Limits) -> Result<Plan, Faults> {
     let mut faults = Vec::new();
+    lane::volleys(placed, limits, &mut faults);
     unknown_streams(&placed.graph.0, limits, &mut faults);
     let workspaces = workspaces(placed, &mut faults);
-    lane::volleys(placed, limits, &mut faults);
     Faults::or(faults, || ())?;
     let kept = attempt(placed, limits, &workspaces, Vec::new())?;
     let bytes = |plan: &Plan| plan.memory().iter().map(MemoryRow::total_bytes).sum::<u64>();

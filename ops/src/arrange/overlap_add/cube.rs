@@ -1,4 +1,5 @@
 //! Overlap-add on accelerators: each element of the whole gathers what the frames have of it.
+#![expect(clippy::manual_is_multiple_of, reason = "kernels have no such method")]
 
 use cubecl::prelude::*;
 use synfire_runtime::operator::FireError;

@@ -130,9 +130,7 @@ fn copies_before(place: u32, extent: u32, before: u32, #[comptime] mode: Mode) -
 fn copies_after(place: u32, extent: u32, after: u32, #[comptime] mode: Mode) -> u32 {
     match comptime!(mode) {
         Mode::Constant => 0u32.runtime(),
-        Mode::Reflect => {
-            select(place + 1 < extent && place + 1 + after >= extent, 1u32, 0u32)
-        }
+        Mode::Reflect => select(place + 1 < extent && place + 1 + after >= extent, 1u32, 0u32),
         Mode::Replicate => select(place + 1 == extent, after, 0u32),
         Mode::Circular => select(place < after, 1u32, 0u32),
     }

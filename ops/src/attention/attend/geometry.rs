@@ -58,10 +58,7 @@ impl Geometry {
     ///
     /// # Errors
     /// When bounded dimensions differ.
-    pub(crate) fn new(
-        operator: &Attend,
-        [q, k, v]: [&Extents; 3],
-    ) -> Result<Self, FireError> {
+    pub(crate) fn new(operator: &Attend, [q, k, v]: [&Extents; 3]) -> Result<Self, FireError> {
         let rank = q.len();
         let outer = rank.saturating_sub(3);
         let agree = q[..outer] == k[..outer] && k[..rank - 1] == v[..rank - 1];
@@ -86,6 +83,12 @@ impl Geometry {
             before: operator.before,
             after: operator.after,
         })
+    }
+
+    /// How far behind and ahead of a query its keys are.
+    #[cfg(feature = "cube")]
+    pub(crate) fn reach(&self) -> [Option<usize>; 2] {
+        [self.before, self.after]
     }
 
     /// Blocks of queries of one head.
@@ -193,10 +196,9 @@ impl<'a, T: Number> Mask<'a, T> {
                     *score = T::of(f64::NEG_INFINITY);
                 }
             }),
-            None => scores
-                .iter_mut()
-                .zip(places)
-                .for_each(|(score, place)| *score = *score + self.added[place]),
+            None => {
+                scores.iter_mut().zip(places).for_each(|(score, place)| *score += self.added[place])
+            }
         }
     }
 }
@@ -205,11 +207,7 @@ impl<'a, T: Number> Mask<'a, T> {
 ///
 /// # Errors
 /// When bounded dimensions differ.
-pub(crate) fn check_mask(
-    mask: &View<'_>,
-    q: &Extents,
-    keys: usize,
-) -> Result<(), FireError> {
+pub(crate) fn check_mask(mask: &View<'_>, q: &Extents, keys: usize) -> Result<(), FireError> {
     let own = mask.extents();
     let rank = q.len();
     let fits = own.iter().zip(&mask.spec().dimensions).enumerate().all(|(axis, (&n, &spec))| {
@@ -273,8 +271,7 @@ pub(crate) fn scores<T: Number>(
     let features = geometry.features;
     let q = rows(q, head, [geometry.queries, features], queries);
     let k = rows(k, head / geometry.group, [geometry.keys, features], keys);
-    let operands =
-        [Matrix::row_major(q, features), Matrix::row_major(k, features).transposed()];
+    let operands = [Matrix::row_major(q, features), Matrix::row_major(k, features).transposed()];
     let extents = [queries.len(), features, keys.len()];
     multiply.product(Base::Zero, operands, extents, (scores, scratch));
     let scale = T::of(geometry.scale);

@@ -6,12 +6,10 @@ use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{FireError, Kernel, Specs, Workspace};
 
 use super::Attend;
-use super::geometry::{
-    Geometry, KEYS, Mask, Multiply, Number, QUERIES, check_mask, rows, scores,
-};
+use super::geometry::{Geometry, KEYS, Mask, Multiply, Number, QUERIES, check_mask, rows, scores};
+use crate::host::blocks::{Blocks, blocks};
 use crate::host::kernel::Base;
 use crate::host::pack::Matrix;
-use crate::host::blocks::{Blocks, blocks};
 use crate::host::real::Real;
 use crate::host::tile::workspace_bytes;
 
@@ -49,8 +47,7 @@ impl<T: Number> Kernel for OnHost<T> {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         let [q, k, v] = [0, 1, 2].map(|input| firing.input(input));
         let extents = q.extents();
-        let geometry =
-            Geometry::new(&self.operator, [&extents, &k.extents(), &v.extents()])?;
+        let geometry = Geometry::new(&self.operator, [&extents, &k.extents(), &v.extents()])?;
         let mask = self.operator.is_masked.then(|| firing.input(3));
         if let Some(mask) = &mask {
             check_mask(mask, &extents, geometry.keys)?;
@@ -99,9 +96,8 @@ impl<T: Number> Task<'_, T> {
     fn ranges(&self, number: usize) -> [Range<usize>; 2] {
         let (head, queries) = self.place(number);
         let first = head * self.geometry.queries;
-        [self.geometry.values, 1].map(|unit| {
-            (first + queries.start) * unit..(first + queries.end) * unit
-        })
+        [self.geometry.values, 1]
+            .map(|unit| (first + queries.start) * unit..(first + queries.end) * unit)
     }
 
     fn block(&self, number: usize, y: &mut [T], log_sum: &mut [T], scratch: &mut [T]) {
@@ -155,7 +151,7 @@ fn accumulate<T: Number>(weights: &mut [T], (largest, sum): (&mut T, &mut T), y:
     let mut own = T::of(0.0);
     for weight in weights {
         *weight = Real::exp(*weight - base);
-        own = own + *weight;
+        own += *weight;
     }
     *sum = *sum * factor + own;
     *largest = new;

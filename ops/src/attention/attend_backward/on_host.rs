@@ -12,9 +12,9 @@ use super::AttendBackward;
 use crate::attention::attend::geometry::{
     Geometry, KEYS, Mask, Multiply, Number, QUERIES, check_mask, rows, scores,
 };
+use crate::host::blocks::{Blocks, blocks};
 use crate::host::kernel::Base;
 use crate::host::pack::Matrix;
-use crate::host::blocks::{Blocks, blocks};
 use crate::host::real::Real;
 use crate::host::tile::workspace_bytes;
 
@@ -55,11 +55,9 @@ impl<T: Number> Kernel for OnHost<T> {
         let operator = &self.operator.attend;
         let geometry = Geometry::new(operator, extents.each_ref())?;
         let of_queries = geometry.heads * geometry.queries;
-        for (name, view, unit) in [
-            ("log_sum", &log_sum, 1),
-            ("delta", &delta, 1),
-            ("dy", &dy, geometry.values),
-        ] {
+        for (name, view, unit) in
+            [("log_sum", &log_sum, 1), ("delta", &delta, 1), ("dy", &dy, geometry.values)]
+        {
             if view.extents().elements() != of_queries * unit {
                 let text = format!("port {name} is no output for port q");
                 return Err(FireError::failed(text));

@@ -11,7 +11,7 @@ use crate::attention::attend::Attend;
 use crate::attention::attend_composite::Heads;
 use crate::broadcast::binary::{add, multiply, subtract};
 use crate::dense::matmul::matmul;
-use crate::gradient::{spec, sum_to};
+use crate::gradient::{all_paced, spec, sum_to};
 use crate::pointwise::unary::{neg, scale};
 use crate::reduce::reduction::{Keep, sum};
 
@@ -31,7 +31,11 @@ pub(super) fn gradient(operator: &Attend, backward: &mut Backward<'_>) -> Gradie
 }
 
 /// `a * b` of two stacks of matrices, either transposed.
-fn product(draft: &mut Draft, (a, a_is_turned): (Wire, bool), (b, b_is_turned): (Wire, bool)) -> Wire {
+fn product(
+    draft: &mut Draft,
+    (a, a_is_turned): (Wire, bool),
+    (b, b_is_turned): (Wire, bool),
+) -> Wire {
     let operator = if a_is_turned { matmul().transpose_a() } else { matmul() };
     let operator = if b_is_turned { operator.transpose_b() } else { operator };
     draft.apply(operator, &[a, b])
@@ -60,11 +64,12 @@ fn written_out(
     inputs: &[Wire],
     upstream: [Wire; 3],
 ) -> Option<Vec<Option<Wire>>> {
+    let inputs = &all_paced(draft, inputs)[..];
     let heads = Heads::new(draft, inputs[0], inputs[1]);
     let features = spec(draft, inputs[0]).bounds().pop()?;
     let factor = operator.factor(features);
     let mask = inputs.get(6).copied();
-    let scores = heads.scores(draft, operator, inputs[0], inputs[1], mask)?;
+    let scores = heads.scores(draft, operator, (inputs[0], inputs[1], mask))?;
     let weights = heads.weights(draft, scores, inputs[3])?;
     let delta = heads.column(draft, inputs[4])?;
     let q = heads.of_queries(draft, inputs[0])?;

@@ -54,6 +54,11 @@ impl Binary {
     pub(super) fn new(row: &'static Row) -> Self {
         Self { row }
     }
+
+    /// Whether it takes truth values, or gives them.
+    pub(super) fn judges(&self) -> bool {
+        matches!(self.row.kind, Kind::Comparison | Kind::Logic)
+    }
 }
 
 impl std::fmt::Debug for Binary {

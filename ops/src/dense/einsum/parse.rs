@@ -101,7 +101,8 @@ pub(super) fn parse(equation: &str, specs: &[Spec]) -> Result<Equation, SpecErro
             let (mut labels, ellipsis) = letters(equation, right)?;
             for (at, label) in labels.iter().enumerate() {
                 if !all.contains(label) || labels[..at].contains(label) {
-                    let wanted = format!("each letter of the output once, and in an operand: {label}");
+                    let wanted =
+                        format!("each letter of the output once, and in an operand: {label}");
                     return Err(wrong(equation, wanted));
                 }
             }
@@ -156,7 +157,11 @@ mod tests {
         let Equation { operands, output } =
             parse(equation, &specs).map_err(|error| error.wanted)?;
         let text = |labels: &Vec<Label>| labels.iter().collect::<String>();
-        Ok(format!("{}->{}", operands.iter().map(text).collect::<Vec<_>>().join(","), text(&output)))
+        Ok(format!(
+            "{}->{}",
+            operands.iter().map(text).collect::<Vec<_>>().join(","),
+            text(&output)
+        ))
     }
 
     #[test]

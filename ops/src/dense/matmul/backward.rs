@@ -6,7 +6,7 @@ use synfire_runtime::spec::{Dimension, RANK_MAX};
 
 use super::Matmul;
 use crate::arrange::reshape::{Extent, reshape};
-use crate::gradient::{spec, sum_to};
+use crate::gradient::{paced, spec, sum_to};
 
 /// Reshapes to these dimensions, of which at most one is bounded and then follows from the others;
 /// `None` where that is not possible.
@@ -16,8 +16,12 @@ pub(crate) fn regroup(draft: &mut Draft, wire: Wire, to: &[Dimension]) -> Option
         return Some(wire);
     }
     let bounded = |dimensions: &[Dimension]| dimensions.iter().filter(|d| d.is_bounded()).count();
-    let is_empty = to.iter().any(|&dimension| dimension == Dimension::Fixed(0));
-    if to.len() > RANK_MAX || bounded(&own) > 1 || bounded(to) != bounded(&own) || (bounded(to) == 1 && is_empty) {
+    let is_empty = to.contains(&Dimension::Fixed(0));
+    if to.len() > RANK_MAX
+        || bounded(&own) > 1
+        || bounded(to) != bounded(&own)
+        || (bounded(to) == 1 && is_empty)
+    {
         return None;
     }
     let extent = |dimension: &Dimension| match *dimension {
@@ -43,15 +47,18 @@ pub(super) fn gradient(operator: &Matmul, backward: &mut Backward<'_>) -> Gradie
     const BOUNDED: &str = "a vector beside two bounded dimensions";
     let own = [backward.input(0), backward.input(1)];
     let specs = [0, 1].map(|input| backward.input_spec(input));
+    let dy = backward.upstream(0);
     let mut operands = own;
     for input in [0, 1] {
         let to = operator.as_matrix(input, &specs[input]).dimensions;
-        let Some(matrix) = regroup(backward, own[input], &to) else {
+        if specs[input].rank() == 1 {
+            operands[input] = paced(backward, own[input], dy);
+        }
+        let Some(matrix) = regroup(backward, operands[input], &to) else {
             return Gradient::Absent(BOUNDED);
         };
         operands[input] = matrix;
     }
-    let dy = backward.upstream(0);
     let mut dimensions = spec(backward, dy).dimensions;
     if specs[1].rank() == 1 {
         dimensions.push(Dimension::Fixed(1));
@@ -94,6 +101,7 @@ fn by_a(operator: &Matmul, draft: &mut Draft, dy: Wire, b: Wire) -> Wire {
 fn by_b(operator: &Matmul, draft: &mut Draft, dy: Wire, [a, b]: [Wire; 2]) -> Wire {
     let (mut a, mut dy) = (a, dy);
     if spec(draft, b).rank() == 2 && spec(draft, a).rank() > 2 && !operator.a_is_transposed {
+        a = paced(draft, a, dy);
         if let (Some(a_rows), Some(dy_rows)) = (as_rows(draft, a), as_rows(draft, dy)) {
             (a, dy) = (a_rows, dy_rows);
         }

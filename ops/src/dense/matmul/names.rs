@@ -9,7 +9,7 @@ use crate::torch::{Case, Torch};
 pub(crate) const FIRST: &[&str] = &["x", "a", "input", "self", "mat1", "x1", "left", "mat", "vec1"];
 /// The names of a second operand.
 pub(crate) const SECOND: &[&str] =
-    &["y", "b", "other", "w", "weight", "mat2", "x2", "right", "vec", "vec2", "tensor"];
+    &["y", "b", "other", "w", "weight", "mat2", "x2", "right", "vec", "v", "vec2", "tensor"];
 
 /// All products that a matrix product is without more ado.
 pub(super) const PRODUCTS: &[Torch] = &[
@@ -40,19 +40,22 @@ pub(crate) fn find(case: &Case<'_>, names: &[&str]) -> Option<Wire> {
     names.iter().find_map(|name| case.optional(name))
 }
 
-/// An input for each list of names; or all inputs in the order of their names, if they are as many.
+/// An input for each list of names; what no name of a list stands for is what is left, in the order
+/// of names.
 pub(crate) fn operands<const N: usize>(
     case: &Case<'_>,
     names: [&[&str]; N],
 ) -> Result<[Wire; N], String> {
-    let mut found: Vec<Wire> = Vec::new();
-    for list in names {
-        let fresh = list.iter().filter_map(|name| case.optional(name));
-        found.extend(fresh.into_iter().find(|wire| !found.contains(wire)));
+    let mut found = [None; N];
+    for (place, list) in names.iter().enumerate() {
+        let mut fresh = list.iter().filter_map(|name| case.optional(name));
+        found[place] = fresh.find(|wire| !found.contains(&Some(*wire)));
     }
-    if found.len() < N {
-        found = case.input_names().filter_map(|name| case.optional(name)).collect();
-    }
+    let all = case.input_names().filter_map(|name| case.optional(name));
+    let left: Vec<Wire> = all.filter(|wire| !found.contains(&Some(*wire))).collect();
+    let mut left = left.into_iter();
+    let filled = found.into_iter().filter_map(|own| own.or_else(|| left.next()));
     let given: Vec<&str> = case.input_names().collect();
-    <[Wire; N]>::try_from(found).map_err(|_| format!("inputs {given:?}, wanted {N} of {names:?}"))
+    <[Wire; N]>::try_from(filled.collect::<Vec<_>>())
+        .map_err(|_| format!("inputs {given:?}, wanted {N} of {names:?}"))
 }

@@ -6,12 +6,12 @@ use synfire_runtime::operator::{FireError, Kernel, PieceStage, Specs, Workspace}
 use synfire_runtime::spec::{Dimension, Extents, RANK_MAX, Scalar, Spec};
 
 use super::{Matmul, leading, matrix, outcome};
-use crate::host::{Element, Path};
 use crate::host::broadcast::actual;
 use crate::host::erased::Stages;
 use crate::host::gemm::{Gemm, GemmShape, gemm};
 use crate::host::kernel::Base;
 use crate::host::pack::{Matrix, Operand, PackedMatrix, Side};
+use crate::host::{Element, Path};
 
 /// The kernel of [`Matmul`].
 pub(super) struct OnHost<T> {
@@ -38,12 +38,7 @@ impl<T: Element + Scalar> OnHost<T> {
         let one = |spec: &Spec| spec.dimensions.iter().all(|&d| d == Dimension::Fixed(1));
         Self {
             operator: operator.clone(),
-            shape: GemmShape {
-                batch: leading[2].elements(),
-                rows: row,
-                inner,
-                columns: column,
-            },
+            shape: GemmShape { batch: leading[2].elements(), rows: row, inner, columns: column },
             path: Path::best(),
             cores: specs.cores,
             is_packed: specs.constant[1] && b.is_fixed() && one(&leading[1]),

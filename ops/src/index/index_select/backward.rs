@@ -42,11 +42,7 @@ fn joined(places: &Spec) -> Extent {
 }
 
 /// `dy` with zeros where the index along `axis` is `place`.
-fn without(
-    draft: &mut Draft,
-    (axis, place): (usize, usize),
-    [index, dy]: [Wire; 2],
-) -> Wire {
+fn without(draft: &mut Draft, (axis, place): (usize, usize), [index, dy]: [Wire; 2]) -> Wire {
     let (spec, places) = (spec(draft, dy), spec(draft, index));
     let floats = draft.apply(cast(spec.element), &[index]);
     let place = draft.apply(fill(place as f64), &[floats]);

@@ -90,8 +90,7 @@ impl Node {
 
     fn of_source(&self, draft: &mut Draft) -> Wire {
         let element = spec(draft, self.x).element;
-        let (axis, source) =
-            (self.operator.axis, part_like(draft, self.source, self.index));
+        let (axis, source) = (self.operator.axis, part_like(draft, self.source, self.index));
         let (is_zero, safe) = without_zeros(draft, source);
         // The only zero among the elements of a product sees the product of the others.
         let zero = draft.apply(cast(element), &[is_zero]);

@@ -17,13 +17,13 @@ pub(super) fn by_searching(inputs: &[Tensor], operator: Scatter) -> Tensor {
         0.0
     });
     Tensor::from_fn(&x.extents, |place| {
-        let here = hits.iter().filter(|(target, _)| target == place).map(|(_, value)| *value);
+        let mut here = hits.iter().filter(|(target, _)| target == place).map(|(_, value)| *value);
         match operator.reduction {
             Reduction::Add => x.at(place) + here.sum::<f64>(),
             Reduction::Product => x.at(place) * here.product::<f64>(),
             Reduction::Max => here.fold(x.at(place), f64::max),
             Reduction::Min => here.fold(x.at(place), f64::min),
-            Reduction::Replace => here.last().unwrap_or(x.at(place)),
+            Reduction::Replace => here.next_back().unwrap_or(x.at(place)),
         }
     })
 }

@@ -1,7 +1,7 @@
 //! Cases of PyTorch's `ctc_loss`.
 
-use synfire_runtime::define::{Initial, Wire};
-use synfire_runtime::spec::{Element, Spec};
+use synfire_runtime::define::Wire;
+use synfire_runtime::spec::Element;
 use synfire_runtime::value::Value;
 
 use super::{Infinite, ctc};
@@ -47,7 +47,5 @@ fn whole(case: &mut Case<'_>, names: &[&'static str]) -> Result<Wire, String> {
     }
     let name = case.spelling(names);
     let numbers = case.integers(name)?.ok_or_else(|| format!("no `{name}`"))?;
-    let spec = Spec::new(Element::I64, [numbers.len()]);
-    let value = Value::new(&[numbers.len()], &numbers);
-    Ok(case.parameter(name, spec, Initial::Value(value.into())))
+    Ok(case.constant(name, Value::new(&[numbers.len()], &numbers)))
 }

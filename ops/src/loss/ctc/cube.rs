@@ -136,6 +136,20 @@ pub(in crate::loss) fn log_sum(a: f32, b: f32, c: f32) -> f32 {
     select(largest > LOWEST, largest + total.ln(), LOWEST)
 }
 
+/// The ways that lead to a state from the row before, in which `place` is its own.
+#[cube]
+fn arrivals(shared: &SharedMemory<f32>, place: u32, state: u32, may_skip: bool) -> f32 {
+    let mut step = f32::cast_from(LOWEST);
+    let mut skip = f32::cast_from(LOWEST);
+    if state > 0 {
+        step = shared[(place - 1) as usize];
+    }
+    if may_skip {
+        skip = shared[(place - 2) as usize];
+    }
+    log_sum(shared[place as usize], step, skip)
+}
+
 #[cube(launch)]
 fn forward(
     x: &Array<f32>,
@@ -162,23 +176,17 @@ fn forward(
             let mut largest = f32::cast_from(LOWEST);
             let mut state = UNIT_POS;
             while state < live {
-                let mut stay = select(state < 2, 0.0f32, LOWEST);
-                let mut step = f32::cast_from(LOWEST);
-                let mut skip = f32::cast_from(LOWEST);
                 let class = class_of(targets, &common, start, state);
+                let mut ways = select(state < 2, 0.0f32, LOWEST);
                 if time > 0 {
-                    stay = shared[(before + state) as usize];
-                    if state > 0 {
-                        step = shared[(before + state - 1) as usize];
-                    }
+                    let mut may_skip = false;
                     if state > 1 && state % 2 == 1 {
-                        if class_of(targets, &common, start, state - 2) != class {
-                            skip = shared[(before + state - 2) as usize];
-                        }
+                        may_skip = class_of(targets, &common, start, state - 2) != class;
                     }
+                    ways = arrivals(&shared, before + state, state, may_skip);
                 }
                 let at = (time * common.batch + item) * common.classes + class;
-                let value = max(log_sum(stay, step, skip) + x[at as usize], LOWEST);
+                let value = max(ways + x[at as usize], LOWEST);
                 shared[(now + state) as usize] = value;
                 largest = max(largest, value);
                 state += LINE_UNITS;

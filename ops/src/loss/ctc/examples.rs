@@ -4,9 +4,9 @@ use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
-use super::super::cross_entropy::log_softmax;
 use super::{Infinite, ctc, ctc_each};
 use crate::losses::Total;
+use crate::normalize::softmax::log_softmax;
 use crate::sample::{Expect, Sample, Tensor, noise, reference, wide};
 
 /// Items of one batch.
@@ -25,25 +25,23 @@ pub(in crate::loss) struct Example {
 }
 
 const EXAMPLES: [Example; 8] = [
-    Example::new("words", 7, 5, 0, &[7, 7, 7], &[&[1, 2, 3], &[4, 2], &[3]]),
-    Example::new("repeats", 9, 3, 0, &[9, 9], &[&[1, 1, 2, 2], &[2, 2, 2]]),
-    Example::new("last blank", 5, 4, 3, &[5], &[&[0, 1]]),
-    Example::new("shorter", 8, 4, 0, &[8, 3, 5], &[&[1, 2], &[3], &[2, 2]]),
-    Example::new("no labels", 4, 3, 1, &[4, 2], &[&[], &[0]]),
-    Example::new("one step", 1, 2, 0, &[1], &[&[1]]),
-    Example { flat: true, ..Example::new("in a row", 6, 4, 0, &[6, 5], &[&[1, 2, 3], &[3]]) },
-    Example::new("f64", 6, 4, 0, &[6, 6], &[&[1, 2], &[3, 3]]),
+    Example::new("words", [7, 5, 0], &[7, 7, 7], &[&[1, 2, 3], &[4, 2], &[3]]),
+    Example::new("repeats", [9, 3, 0], &[9, 9], &[&[1, 1, 2, 2], &[2, 2, 2]]),
+    Example::new("last blank", [5, 4, 3], &[5], &[&[0, 1]]),
+    Example::new("shorter", [8, 4, 0], &[8, 3, 5], &[&[1, 2], &[3], &[2, 2]]),
+    Example::new("no labels", [4, 3, 1], &[4, 2], &[&[], &[0]]),
+    Example::new("one step", [1, 2, 0], &[1], &[&[1]]),
+    Example { flat: true, ..Example::new("in a row", [6, 4, 0], &[6, 5], &[&[1, 2, 3], &[3]]) },
+    Example::new("f64", [6, 4, 0], &[6, 6], &[&[1, 2], &[3, 3]]),
 ];
 
 const IMPOSSIBLE: Example =
-    Example::new("impossible", 3, 3, 0, &[2, 3, 0], &[&[1, 1], &[1, 2], &[1]]);
+    Example::new("impossible", [3, 3, 0], &[2, 3, 0], &[&[1, 1], &[1, 2], &[1]]);
 
 impl Example {
     const fn new(
         name: &'static str,
-        time: usize,
-        classes: usize,
-        blank: usize,
+        [time, classes, blank]: [usize; 3],
         steps: &'static [i64],
         labels: &'static [&'static [i64]],
     ) -> Self {
@@ -89,7 +87,7 @@ impl Example {
         let build = move |draft: &mut Draft, wires: &[Wire]| match total {
             None => vec![draft.apply_many(ctc_each(own.blank), wires)[0]],
             Some(total) => {
-                let x = log_softmax(draft, wires[0], 2);
+                let x = draft.apply(log_softmax(2), &[wires[0]]);
                 let inputs = [x, wires[1], wires[2], wires[3]];
                 vec![ctc(draft, inputs, own.blank, infinite, total)]
             }
@@ -132,7 +130,10 @@ impl Example {
                     .map(|to| {
                         let from: f64 = match time {
                             0 => f64::from(u8::from(to < 2)),
-                            _ => (0..=to).filter(|&from| follows(&states, from, to)).map(|k| now[k]).sum(),
+                            _ => (0..=to)
+                                .filter(|&from| follows(&states, from, to))
+                                .map(|k| now[k])
+                                .sum(),
                         };
                         from * x.at(&[time, item, states[to]]).exp()
                     })

@@ -97,16 +97,22 @@ impl<'a, R: Real> Items<'a, R> {
         for time in 0..self.steps(item) {
             let (before, row) = rows[..(time + 1) * width].split_at_mut(time * width);
             let before = &before[before.len().saturating_sub(width)..];
-            for state in 0..self.states(item) {
+            for (state, now) in row[..self.states(item)].iter_mut().enumerate() {
                 let from = |back: usize| match state.checked_sub(back) {
                     Some(state) if time > 0 => before[state],
                     None if time > 0 => nothing(),
                     // Time starts with the first blank or the first label.
-                    _ => if back == 0 && state < 2 { R::of(0.0) } else { nothing() },
+                    _ => {
+                        if back == 0 && state < 2 {
+                            R::of(0.0)
+                        } else {
+                            nothing()
+                        }
+                    }
                 };
                 let skip = if self.may_skip(item, state) { from(2) } else { nothing() };
                 let total = log_sum([from(0), from(1), skip]);
-                row[state] = total + self.log_prob(item, time, state);
+                *now = total + self.log_prob(item, time, state);
             }
             row[width - 1] = level(&mut row[..self.states(item)]);
         }
@@ -138,8 +144,8 @@ impl<'a, R: Real> Items<'a, R> {
                 true => after[state] + self.log_prob(item, time + 1, state),
                 false => nothing(),
             };
-            for state in 0..states {
-                row[state] = if time + 1 == steps {
+            for (state, now) in row[..states].iter_mut().enumerate() {
+                *now = if time + 1 == steps {
                     if state + 2 >= states { R::of(0.0) } else { nothing() }
                 } else {
                     let skips = state + 2 < states && self.may_skip(item, state + 2);

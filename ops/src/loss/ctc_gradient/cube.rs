@@ -62,6 +62,40 @@ fn onward(x: &Array<f32>, shared: &SharedMemory<f32>, place: u32, at: u32) -> f3
     finite(shared[place as usize] + x[at as usize])
 }
 
+/// The ways on from a state to the row after, whose classes start at `next`.
+#[cube]
+fn departures(
+    x: &Array<f32>,
+    targets: &Array<u32>,
+    shared: &SharedMemory<f32>,
+    common: &Common,
+    start: u32,
+    state: u32,
+    states: u32,
+    after: u32,
+    next: u32,
+) -> f32 {
+    let class = class_of(targets, common, start, state);
+    let mut step = f32::cast_from(LOWEST);
+    let mut skip = f32::cast_from(LOWEST);
+    if state + 1 < states {
+        let other = class_of(targets, common, start, state + 1);
+        step = onward(x, shared, after + state + 1, next + other);
+    }
+    if state + 2 < states && state % 2 == 1 {
+        let other = class_of(targets, common, start, state + 2);
+        let way = onward(x, shared, after + state + 2, next + other);
+        skip = select(other != class, way, LOWEST);
+    }
+    log_sum(onward(x, shared, after + state, next + class), step, skip)
+}
+
+/// The logarithm of all ways through a state: those before are in `rows`, those after in `shared`.
+#[cube]
+fn way(rows: &Array<f32>, shared: &SharedMemory<f32>, before: u32, after: u32) -> f32 {
+    shared[after as usize] + finite(rows[before as usize])
+}
+
 #[cube(launch)]
 fn backward(
     x: &Array<f32>,
@@ -94,21 +128,8 @@ fn backward(
             while state < live {
                 let mut value = select(state + 2 >= states, 0.0f32, LOWEST);
                 if time + 1 < steps {
-                    let class = class_of(targets, &common, start, state);
-                    let stay = onward(x, &shared, after + state, next + class);
-                    let mut step = f32::cast_from(LOWEST);
-                    let mut skip = f32::cast_from(LOWEST);
-                    if state + 1 < states {
-                        let other = class_of(targets, &common, start, state + 1);
-                        step = onward(x, &shared, after + state + 1, next + other);
-                    }
-                    if state + 2 < states && state % 2 == 1 {
-                        let other = class_of(targets, &common, start, state + 2);
-                        if other != class {
-                            skip = onward(x, &shared, after + state + 2, next + other);
-                        }
-                    }
-                    value = log_sum(stay, step, skip);
+                    value =
+                        departures(x, targets, &shared, &common, start, state, states, after, next);
                 }
                 shared[(now + state) as usize] = value;
                 largest = max(largest, value);
@@ -122,9 +143,8 @@ fn backward(
             let mut state = UNIT_POS;
             while state < live {
                 let own = shared[(now + state) as usize];
-                let own = select(own > LOWEST, own - taken, LOWEST);
-                shared[(now + state) as usize] = own;
-                most = max(most, finite(own + finite(rows[(row + state) as usize])));
+                shared[(now + state) as usize] = select(own > LOWEST, own - taken, LOWEST);
+                most = max(most, finite(way(rows, &shared, row + state, now + state)));
                 state += LINE_UNITS;
             }
             let most = over_cube(most, Fold::Largest);
@@ -132,8 +152,7 @@ fn backward(
             let mut total = 0.0f32;
             let mut state = UNIT_POS;
             while state < live {
-                let way = shared[(now + state) as usize] + finite(rows[(row + state) as usize]);
-                total += (way - most).exp();
+                total += (way(rows, &shared, row + state, now + state) - most).exp();
                 state += LINE_UNITS;
             }
             let total = over_cube(total, Fold::Sum);
@@ -143,8 +162,7 @@ fn backward(
                 let mut part = 0.0f32;
                 for state in 0..live {
                     if class_of(targets, &common, start, state) == class {
-                        let own = shared[(now + state) as usize];
-                        part += (own + finite(rows[(row + state) as usize]) - most).exp();
+                        part += (way(rows, &shared, row + state, now + state) - most).exp();
                     }
                 }
                 let mut value = -(part / total);

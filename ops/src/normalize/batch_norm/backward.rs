@@ -9,6 +9,7 @@ use crate::arrange::reshape::{Extent, reshape};
 use crate::broadcast::binary::{add, divide, multiply, subtract};
 use crate::pointwise::unary::{fill, neg, rsqrt, scale, shift, square};
 use crate::reduce::reduction::{Keep, mean, sum};
+use crate::route::pace::pace;
 
 /// The gradient of one node.
 struct Graph<'a, 'b> {
@@ -27,9 +28,13 @@ pub(super) fn gradient(operator: &BatchNorm, draft: &mut Backward<'_>) -> Gradie
     let mut column = vec![Extent::Is(1); x.rank() - operator.axis];
     column[0] = Extent::Is(x.bound(operator.axis));
     let mut graph = Graph { draft, axes, column, epsilon: operator.epsilon };
+    // Learnt vectors are constants as a rule, of which nothing alone is computed.
+    let x = graph.draft.input(0);
+    let learnt = [1, 2, 3, 4].map(|input| graph.draft.input(input));
+    let learnt = learnt.map(|wire| graph.draft.apply(pace(), &[wire, x]));
     match operator.momentum {
-        None => graph.of_learnt(),
-        Some(momentum) => graph.of_measured(momentum),
+        None => graph.of_learnt(learnt),
+        Some(momentum) => graph.of_measured(momentum, learnt[0]),
     }
 }
 
@@ -63,8 +68,8 @@ impl Graph<'_, '_> {
     }
 
     /// Of mean and variance that do not depend on `x`.
-    fn of_learnt(&mut self) -> Gradient {
-        let [x, weight, centre, variance] = [0, 1, 3, 4].map(|input| self.draft.input(input));
+    fn of_learnt(&mut self, [weight, _, centre, variance]: [Wire; 4]) -> Gradient {
+        let x = self.draft.input(0);
         let dy = self.draft.upstream(0);
         let wants = [0, 1, 2, 3, 4].map(|input| self.draft.wants(input));
         let inverse = self.inverse(variance);
@@ -96,8 +101,8 @@ impl Graph<'_, '_> {
     }
 
     /// Of the mean and variance of `x`, with what the running numbers become.
-    fn of_measured(&mut self, momentum: f64) -> Gradient {
-        let [x, weight] = [0, 1].map(|input| self.draft.input(input));
+    fn of_measured(&mut self, momentum: f64, weight: Wire) -> Gradient {
+        let x = self.draft.input(0);
         let dy = self.draft.upstream(0);
         let centre = self.average(x);
         let apart = self.minus(x, centre);

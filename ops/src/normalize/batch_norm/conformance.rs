@@ -1,7 +1,7 @@
 //! Cases of PyTorch's `batch_norm`.
 
-use synfire_runtime::define::{Initial, Wire};
-use synfire_runtime::spec::Spec;
+use synfire_runtime::define::Wire;
+use synfire_runtime::value::Value;
 
 use super::{batch_norm, batch_norm_train};
 use crate::torch::Case;
@@ -16,9 +16,9 @@ pub(super) fn build(case: &mut Case<'_>) -> Result<Vec<Wire>, String> {
     let training = case.flag(flag, running[0].is_none())?;
     let axis = case.axis(case.spelling(&["axis", "channel_dim"]), x, 1)?;
     let channels = spec.bound(axis);
-    let vector = |case: &mut Case<'_>, given: Option<Wire>, name: &str, value: f64| {
-        let own = Spec::new(spec.element, [channels]);
-        given.unwrap_or_else(|| case.parameter(name, own, Initial::Constant(value)))
+    let vector = |case: &mut Case<'_>, given: Option<Wire>, name: &str, value: f32| {
+        given
+            .unwrap_or_else(|| case.constant(name, Value::new(&[channels], &vec![value; channels])))
     };
     let weight = case.weight();
     let bias = case.bias();

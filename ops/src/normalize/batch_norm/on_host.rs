@@ -206,8 +206,7 @@ impl Train {
         let inputs = [1, 2, 3, 4].map(|input| firing.input(input).elements::<R>());
         let [mean, variance] = [mean.elements::<R>(), variance.elements::<R>()];
         for (channel, &[centre, squares]) in self.moments.iter().enumerate() {
-            let [weight, bias, old_mean, old_variance] =
-                inputs.map(|input| input[channel].into());
+            let [weight, bias, old_mean, old_variance] = inputs.map(|input| input[channel].into());
             self.affine.set(channel, [weight, bias, centre, squares / count as f64]);
             let blend = |old: f64, new: f64| R::of(old + self.momentum * (new - old));
             mean[channel] = blend(old_mean, centre);

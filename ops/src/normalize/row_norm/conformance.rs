@@ -1,6 +1,7 @@
 //! Cases of PyTorch's `layer_norm` and `rms_norm`.
 
-use synfire_runtime::define::{Initial, Wire};
+use synfire_runtime::define::Wire;
+use synfire_runtime::value::Value;
 
 use super::RowNorm;
 use crate::torch::Case;
@@ -27,8 +28,9 @@ pub(super) fn build(
         (Some(weight), None) => case.apply(norm.weight(), &[x, weight]),
         (Some(weight), Some(bias)) => case.apply(norm.affine(), &[x, weight, bias]),
         (None, Some(bias)) => {
-            let own = case.spec_of(bias)?;
-            let ones = case.parameter("ones_of_weight", own, Initial::Constant(1.0));
+            let extents = case.spec_of(bias)?.bounds();
+            let ones = vec![1.0_f32; extents.iter().product()];
+            let ones = case.constant("ones_of_weight", Value::new(&extents, &ones));
             case.apply(norm.affine(), &[x, ones, bias])
         }
     };

@@ -1,11 +1,22 @@
 //! The map on accelerators: it is cleared, then every point raises its cell by an atomic maximum.
 
 use cubecl::prelude::*;
+use synfire_runtime::operator::{FireError, KernelError, Specs};
+use synfire_runtime::spec::Element;
 
-use super::{BevMode, FireError, PointsToBev};
+use super::{BevMode, PointsToBev};
 use crate::device::kernel::{Call, CubeKernel, size};
 
-pub(super) struct OnCube(pub(super) PointsToBev);
+pub(super) struct OnCube(PointsToBev);
+
+impl OnCube {
+    pub(super) fn new(operator: PointsToBev, specs: &Specs<'_>) -> Result<Self, KernelError> {
+        match specs.inputs[0].element {
+            Element::F32 => Ok(Self(operator)),
+            _ => Err(KernelError::Absent),
+        }
+    }
+}
 
 impl CubeKernel for OnCube {
     fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {

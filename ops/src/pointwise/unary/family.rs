@@ -95,14 +95,13 @@ impl Operator for Unary {
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
         let wires = [backward.input(0), backward.output(0), backward.upstream(0)];
-        let dx = formula(backward, wires, |[x, y, dy]| {
-            match (self.row.slope)(x, y, self.parameters) {
+        let dx =
+            formula(backward, wires, |[x, y, dy]| match (self.row.slope)(x, y, self.parameters) {
                 Slope::Constant(0.0) => None,
                 Slope::Constant(1.0) => Some(dy.wire),
                 Slope::Constant(slope) => Some((dy * slope).wire),
                 Slope::Each(slope) => Some((dy * slope).wire),
-            }
-        });
+            });
         Gradient::Of(vec![dx])
     }
 

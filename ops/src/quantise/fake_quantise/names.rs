@@ -1,15 +1,14 @@
 //! What PyTorch calls fake quantisation.
 
-use synfire_runtime::define::{Initial, Wire};
-use synfire_runtime::spec::{Element, Spec};
-use synfire_runtime::value::Value;
+use synfire_runtime::define::Wire;
+use synfire_runtime::spec::Element;
 
 use super::fake_quantise;
 use crate::arrange::reshape::reshape;
 use crate::broadcast::cast::cast;
 use crate::dense::matmul::names::find;
 use crate::pointwise::unary::fill;
-use crate::torch::{Attribute, Case, Torch};
+use crate::torch::{Case, Torch};
 
 /// The names.
 pub(super) const NAMES: &[Torch] = &[
@@ -43,19 +42,14 @@ fn from_case(case: &mut Case<'_>, by_channel: bool) -> Result<Vec<Wire>, String>
     Ok(vec![case.apply(operator, &[x, scale, zero])])
 }
 
-/// An input of one of these names, or an attribute as a constant.
+/// An input of one of these names, or an attribute as a stream of its own.
 fn parameter(case: &mut Case<'_>, names: &[&str]) -> Result<Option<Wire>, String> {
     if let Some(wire) = find(case, names) {
         return Ok(Some(wire));
     }
     for name in names {
-        if let Some(Attribute::List(_)) = case.attribute(name) {
-            return case.vector(name);
-        }
         if case.attribute(name).is_some() {
-            let value = Value::new(&[], &[case.number(name, 0.0)? as f32]);
-            let initial = Initial::Value(value.into());
-            return Ok(Some(case.parameter(name, Spec::f32::<usize>([]), initial)));
+            return case.vector(name);
         }
     }
     Ok(None)

@@ -75,7 +75,7 @@ impl<T: Real + Element> Kernel for OnHost<T> {
         for turn in 0..time {
             let place = walk.place(turn, time);
             let base = bias.map_or(Base::Zero, Base::Column);
-            self.product.run((state, width), weight, base, gates, (&mut *room.0, crew));
+            self.product.run((state, width), (weight, base), gates, (&mut *room.0, crew));
             let gates = &*gates;
             pieces(crew, state, width, &|offset, piece| {
                 for (row, state) in (offset / width..).zip(piece.chunks_exact_mut(width)) {

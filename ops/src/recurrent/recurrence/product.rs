@@ -72,8 +72,7 @@ impl<T: Element + Scalar> StepProduct<T> {
     pub(in crate::recurrent) fn run(
         &self,
         (rows, width): (&[T], usize),
-        weight: &[T],
-        base: Base<'_, T>,
+        (weight, base): (&[T], Base<'_, T>),
         output: &mut [T],
         (scratch, crew): (&mut [u8], &Crew),
     ) {

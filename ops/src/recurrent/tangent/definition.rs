@@ -37,9 +37,9 @@ fn step(own: &Linear, at: &dyn Fn(usize, usize) -> f64, weight: &Tensor) -> Step
         }
         for gate in 0..gates {
             let part = if gate + 1 == gates { 0 } else { states - 1 };
-            for k in 0..hidden {
-                let row = gate * hidden + unit;
-                before[part * hidden + unit][k] += at(slope, row) * weight.at(&[row, k]);
+            let row = gate * hidden + unit;
+            for (k, entry) in before[part * hidden + unit][..hidden].iter_mut().enumerate() {
+                *entry += at(slope, row) * weight.at(&[row, k]);
             }
         }
     }

@@ -74,10 +74,10 @@ impl<T: Real + Element> Kernel for OnHost<T> {
                 outputs.keep(state, hidden, |row| course.at(place, row, sizes));
                 factors.leave((state, gates), place, crew);
                 let (rows, room) = ((&*gates, factors.gates * hidden), (&mut *room.0, crew));
-                self.product.run(rows, weight, Base::Zero, product, room);
+                self.product.run(rows, (weight, Base::Zero), product, room);
             } else {
                 let (rows, room) = ((&*state, states * hidden), (&mut *room.0, crew));
-                self.product.run(rows, weight, Base::Zero, gates, room);
+                self.product.run(rows, (weight, Base::Zero), gates, room);
                 factors.advance(state, gates, place, crew);
                 outputs.keep(state, hidden, |row| course.at(place, row, sizes));
             }

@@ -16,6 +16,10 @@ pub const TORCH: &[Torch] = &[
     ("prod", |case| over(case, super::prod)),
     ("amax", |case| over(case, super::max)),
     ("amin", |case| over(case, super::min)),
+    ("aminmax", |case| {
+        let least = over(case, super::min)?;
+        Ok([least, over(case, super::max)?].concat())
+    }),
     ("logsumexp", |case| over(case, super::logsumexp)),
     ("any", |case| truth(case, super::any)),
     ("all", |case| truth(case, super::all)),

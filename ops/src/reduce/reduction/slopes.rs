@@ -27,12 +27,7 @@ pub(super) fn mean(axes: &[usize], backward: &mut Backward<'_>, dy: Wire) -> Gra
 }
 
 /// `wire` divided by the number of elements of `x` along `axes`.
-fn divided(
-    draft: &mut Draft,
-    wire: Wire,
-    x: Wire,
-    axes: &[usize],
-) -> Wire {
+fn divided(draft: &mut Draft, wire: Wire, x: Wire, axes: &[usize]) -> Wire {
     let spec = crate::gradient::spec(draft, x);
     match count(&spec, axes) {
         // A part of nothing goes nowhere.

@@ -10,7 +10,7 @@ use synfire_runtime::spec::Element;
 use super::points::{Method, Padding};
 use super::{AXES_MAX, GridSample};
 use crate::device::kernel::{Call, Constant, CubeKernel, size};
-use crate::device::real::round_ties_even;
+use crate::device::real::{is_nan, round_ties_even};
 use crate::resample::resize::Align;
 
 pub(super) struct OnCube {
@@ -137,10 +137,10 @@ struct Place {
     factor: f32,
 }
 
-/// A place held at the borders.
+/// A place held at the borders; what is no number is held at 0.
 #[cube]
 fn held(place: f32, last: f32) -> f32 {
-    max(min(place, last), 0.0)
+    select(is_nan(place), 0.0, max(min(place, last), 0.0))
 }
 
 /// A place mirrored at the ends; behind it the sign of the derivative.

@@ -107,9 +107,7 @@ impl<T: Real> Axis<T> {
     pub(super) fn taps(&self, at: T, weights: &mut [T], places: &mut [T]) {
         let (one, half) = (T::of(1.0), T::of(0.5));
         let (mut place, mut slope) = match self.align {
-            Align::Centers => {
-                ((at + one) * half * (self.extent - one), half * (self.extent - one))
-            }
+            Align::Centers => ((at + one) * half * (self.extent - one), half * (self.extent - one)),
             Align::Edges => (((at + one) * self.extent - one) * half, half * self.extent),
         };
         let is_padded_by_tap = self.method == Method::Cubic;

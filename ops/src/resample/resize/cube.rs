@@ -38,12 +38,8 @@ impl CubeKernel for OnCube {
         let starts = self.starts.array(call)?;
         let (places, weights) = (self.places.array(call)?, self.weights.array(call)?);
         call.each(y.elements(), |client, cubes, units| {
-            let shape = ShapeLaunch::new(
-                size(y.elements()),
-                size(from),
-                size(self.outputs),
-                size(inner),
-            );
+            let shape =
+                ShapeLaunch::new(size(y.elements()), size(from), size(self.outputs), size(inner));
             let (x, y) = (x.array(), y.array());
             resize::launch::<R>(client, cubes, units, x, starts, places, weights, y, shape);
         })

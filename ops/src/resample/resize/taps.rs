@@ -163,9 +163,10 @@ impl Axis {
         match align {
             Align::Centers if self.to == 1 => 0.0,
             Align::Centers => (self.from - 1) as f64 / (self.to - 1) as f64,
-            Align::Edges => {
-                self.target.factor().map_or(self.from as f64 / self.to as f64, |factor| 1.0 / factor)
-            }
+            Align::Edges => self
+                .target
+                .factor()
+                .map_or(self.from as f64 / self.to as f64, |factor| 1.0 / factor),
         }
     }
 

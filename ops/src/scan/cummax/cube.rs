@@ -31,12 +31,7 @@ impl CubeKernel for OnCube {
 
 /// A unit for each line.
 #[cube(launch)]
-fn leaders(
-    x: &Array<f32>,
-    y: &mut Array<u32>,
-    lines: Lines,
-    #[comptime] is_smallest: bool,
-) {
+fn leaders(x: &Array<f32>, y: &mut Array<u32>, lines: Lines, #[comptime] is_smallest: bool) {
     let line = ABSOLUTE_POS as u32;
     if line < lines.count && lines.length > 0 {
         let start = start_of(&lines, line);
@@ -45,8 +40,7 @@ fn leaders(
         for k in 0..lines.length {
             let at = start + k * lines.stride;
             let other = x[at as usize];
-            let is_better =
-                if comptime!(is_smallest) { other <= best } else { other >= best };
+            let is_better = if comptime!(is_smallest) { other <= best } else { other >= best };
             // A number never takes the place of NaN.
             let takes = is_nan(other) || (is_better && !is_nan(best));
             place = select(takes, k, place);

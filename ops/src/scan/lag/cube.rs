@@ -26,7 +26,16 @@ impl CubeKernel for OnCube {
             let (x, first, out) = (x.array(), first.array(), y.array());
             let [count, length, inner] = [y.elements(), length, inner].map(size);
             lag::launch::<R>(
-                client, cubes, units, x, first, out, count, length, inner, is_reversed,
+                client,
+                cubes,
+                units,
+                x,
+                first,
+                out,
+                count,
+                length,
+                inner,
+                is_reversed,
                 has_first,
             );
         })

@@ -1,4 +1,4 @@
-//! The samples of segment reductions.
+//! The samples of segment reductions, and their expectation.
 
 use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Element, Spec};
@@ -7,10 +7,7 @@ use synfire_runtime::value::Value;
 use super::{Reduction, Segments, segment_max, segment_mean, segment_min, segment_sum};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, wide};
 
-/// Each reduction, sorted and unsorted, each kind of axis, empty segments, `f64`, NaN, ties, many,
-/// none, bounded, failures and rejections.
-#[must_use]
-pub fn samples() -> Vec<Sample> {
+pub(super) fn all() -> Vec<Sample> {
     let case = |name: &str, operator: Segments, x: Value| {
         let ids = hashed(x.extents[operator.axis], operator.count);
         let expect = reference(move |x| vec![by_searching(x, operator)]);
@@ -28,9 +25,8 @@ pub fn samples() -> Vec<Sample> {
     });
     let mean = |name: &str, axis: usize, count: usize, x: Value| {
         let ids = hashed(x.extents[axis], count);
-        let build = move |draft: &mut Draft, x: &[Wire]| {
-            vec![segment_mean(draft, x[0], x[1], axis, count)]
-        };
+        let build =
+            move |draft: &mut Draft, x: &[Wire]| vec![segment_mean(draft, x[0], x[1], axis, count)];
         let expect = reference(move |x| {
             let ones = Tensor::new(&x[0].extents, vec![1.0; x[0].data.len()]);
             let mut sums = by_searching(x, segment_sum(axis, count));
@@ -55,6 +51,7 @@ pub fn samples() -> Vec<Sample> {
         mean("mean", 0, 3, noise(7, &[7, 2])),
         mean("mean of inner axis", 1, 2, noise(8, &[2, 5, 3])),
         mean("mean of a vector", 0, 4, wide(&noise(9, &[6]))),
+        mean("mean of nothing", 0, 2, noise(9, &[0, 2])),
         literal([1.0, f32::NAN, 3.0, 3.0], segment_max(0, 2), [nan, 3.0]),
         literal([f32::NAN, 1.0, 3.0, 3.0], segment_min(0, 2), [nan, 3.0]),
         case("many", segment_sum(0, 101), noise(9, &[1009, 2])),

@@ -80,29 +80,28 @@ pub(crate) fn segments_of(
     let offsets = match (case.optional("offsets"), case.optional("lengths")) {
         (Some(offsets), _) => offsets,
         (None, Some(lengths)) => offsets_of(case, lengths),
-        (None, None) => {
-            let lengths = case.integers("lengths")?;
-            let offsets = match (lengths, case.integers("offsets")?) {
-                (_, Some(offsets)) => offsets,
-                (Some(lengths), None) => {
-                    let mut total = 0;
-                    let ends = lengths.iter().map(|length| {
-                        total += length;
-                        total
-                    });
-                    std::iter::once(0).chain(ends).collect()
-                }
-                (None, None) => return Err("no ids, lengths or offsets of segments".into()),
-            };
-            let value = Value::new(&[offsets.len()], &offsets);
-            let spec = Spec::new(Element::I64, [offsets.len()]);
-            case.parameter("offsets", spec, Initial::Value(value.into()))
-        }
+        (None, None) => return constant_ids(case),
     };
     let count = case.spec_of(offsets)?.bound(0).saturating_sub(1);
     // Any stream with one place for each slice tells how many there are.
     let slices = slices_of(case, x, axis)?;
     Ok((case.apply(segment_ids(), &[offsets, slices]), count))
+}
+
+/// The identities and the number of segments whose lengths or offsets are attributes.
+fn constant_ids(case: &mut Case<'_>) -> Result<(Wire, usize), String> {
+    let lengths: Vec<i64> = match (case.integers("lengths")?, case.integers("offsets")?) {
+        (Some(lengths), _) => lengths,
+        (None, Some(offsets)) => offsets.windows(2).map(|pair| pair[1] - pair[0]).collect(),
+        (None, None) => return Err("no ids, lengths or offsets of segments".into()),
+    };
+    let mut ids: Vec<i64> = Vec::new();
+    for (id, &length) in (0..).zip(&lengths) {
+        let length = usize::try_from(length).map_err(|_| format!("a segment of {length}"))?;
+        ids.extend(std::iter::repeat_n(id, length));
+    }
+    let (value, spec) = (Value::new(&[ids.len()], &ids), Spec::new(Element::I64, [ids.len()]));
+    Ok((case.parameter("ids", spec, Initial::Value(value.into())), lengths.len()))
 }
 
 /// `0` and the running sum of the lengths.

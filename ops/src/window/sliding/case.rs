@@ -119,3 +119,11 @@ fn in_words<const N: usize>(
         other => Err(format!("padding `{other}`")),
     }
 }
+
+/// The kernel and the motion of a window whose image becomes columns.
+pub(crate) fn columns(case: &Case<'_>) -> Result<([usize; 2], Sliding<2>), String> {
+    let kernel = each(case, &["kernel_size", "kernel"], [1; 2])?;
+    let [stride, dilation] = [each(case, &["stride", "strides"], [1; 2])?, dilation(case)?];
+    let [before, after] = padding(case, kernel, dilation)?;
+    Ok((kernel, Sliding { stride, dilation, before, after, ..Sliding::PLAIN }))
+}
