@@ -29,6 +29,7 @@
 //!         y[ABSOLUTE_POS] = 2.0 * x[ABSOLUTE_POS];
 //!     }
 //! }
+//! # fn main() {}
 //! ```
 //!
 //! A kernel must compare its position with a count that it is given: the last cube is rarely full,
