@@ -178,9 +178,10 @@ fn a_long_delay_reaches_over_windows() {
     let fed = feeds(&[("x", numbers(&xs))]);
     let question = Question::new("loss", &["w"]).through(Through::Truncated(2));
     let unrolled = differentiate(&graph, &question).expect("it has one");
-    assert_eq!(stream(&unrolled, &fed, "loss"), stream(&graph, &fed, "loss"));
+    let (windows, steps) = (stream(&unrolled, &fed, "loss"), stream(&graph, &fed, "loss"));
+    assert_eq!(windows[..xs.len()], steps[..xs.len()]);
     let pairs = [3.0, 13.0, 50.0, 90.0];
-    assert_eq!(stream(&unrolled, &fed, "gradient/w"), pairs.map(Some));
+    assert_eq!(stream(&unrolled, &fed, "gradient/w")[..4], pairs.map(Some));
 }
 
 fn faults(question: &Question, build: impl FnOnce(&mut Draft, Wire) -> Wire) -> Faults {

@@ -28,20 +28,15 @@ macro_rules! operators {
 
         /// Every operator file, in reading order.
         pub const CATALOG: &[Entry] = &[
-            $($(Entry {
-                kind: stringify!($kind),
-                name: stringify!($name),
-                samples: $kind::$name::samples,
-                torch: {
-                    // A file without a table of its own leaves this one in sight.
-                    #[allow(unused_imports, reason = "some files have their own table")]
-                    use $crate::torch::TORCH;
-                    {
-                        #[allow(unused_imports, reason = "some files have their own table")]
-                        use $kind::$name::*;
-                        TORCH
-                    }
-                },
+            $($({
+                // A file without a table of PyTorch's names leaves that of the root in sight.
+                use $kind::$name::*;
+                $crate::Entry {
+                    kind: stringify!($kind),
+                    name: stringify!($name),
+                    samples,
+                    torch: TORCH,
+                }
             },)+)+
         ];
     };

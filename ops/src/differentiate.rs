@@ -10,8 +10,8 @@
 //! use synfire_runtime::{define::{Draft, Initial}, spec::Spec};
 //!
 //! let mut draft = Draft::new();
-//! let x = draft.feed("x", Spec::f32([]));
-//! let w = draft.parameter("w", Spec::f32([]), Initial::Constant(3.0));
+//! let x = draft.feed("x", Spec::f32::<usize>([]));
+//! let w = draft.parameter("w", Spec::f32::<usize>([]), Initial::Constant(3.0));
 //! let loss = draft.apply(multiply(), &[x, w]);
 //! draft.outlet("loss", loss);
 //! let graph = differentiate(&draft.check()?, &Question::new("loss", &["w"]))?;

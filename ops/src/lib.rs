@@ -20,6 +20,7 @@ pub mod window; // parameters of convolutions and pools
 pub mod losses; // what losses share
 
 pub use catalog::Entry;
+use torch::TORCH;
 
 catalog::operators! {
     arrange: concat, split, split_like, slice, pad, crop, pad_fold, inset, reshape, reshape_like,

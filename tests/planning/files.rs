@@ -148,14 +148,3 @@ fn seeds_of_the_fuzzer_are_refused_or_harmless() {
     }
     assert!(accepted > 0, "write corpus/plan anew: no seed is a plan of this version");
 }
-
-#[test]
-fn zz_write_corpus() {
-    let whole = plan(&rich(), &Limits::default()).expect("planned").data().encode();
-    let apart = Limits { fusion: false, reuse: false, batch: 4, ..Limits::default() };
-    let apart = plan(&rich(), &apart).expect("planned").data().encode();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/plan/");
-    std::fs::write(format!("{folder}whole"), &whole).expect("written");
-    std::fs::write(format!("{folder}cut"), &whole[..whole.len() / 2]).expect("written");
-    std::fs::write(format!("{folder}apart"), &apart).expect("written");
-}

@@ -69,11 +69,11 @@ impl Operator for Cast {
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
         let from = backward.input_spec(0).element;
-        let dx = (from.is_float() && self.element.is_float()).then(|| {
-            let dy = backward.upstream(0);
-            backward.apply(cast(from), &[dy])
-        });
-        Gradient::Of(vec![dx])
+        if !from.is_float() {
+            return Gradient::Absent("its input is no float");
+        }
+        let dy = backward.upstream(0);
+        Gradient::one(backward.apply(cast(from), &[dy]))
     }
 
     fn kernel(

@@ -18,7 +18,7 @@
 //! let mut draft = Draft::new();
 //! let a = draft.feed("a", Spec::f32([2, 3]));
 //! let b = draft.feed("b", Spec::f32([3]));
-//! let weight = draft.feed("weight", Spec::f32([]));
+//! let weight = draft.feed("weight", Spec::f32::<usize>([]));
 //! let y = lerp(&mut draft, a, b, weight);
 //! assert_eq!(draft.spec(y), draft.spec(a));
 //! ```

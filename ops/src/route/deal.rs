@@ -12,10 +12,11 @@
 //! # Example
 //! ```
 //! use synfire_ops::route::deal::deal;
-//! use synfire_runtime::{solo::fire_once, value::Value};
+//! use synfire_runtime::{crew::Crew, solo::Solo, spec::Spec, value::Value};
 //!
-//! let y = fire_once(&deal(2), &[Value::new(&[], &[1_i32]), Value::new(&[], &[2_i32])])?;
-//! assert_eq!(y, [Value::new(&[], &[1_i32]), Value::new(&[], &[2_i32])]);
+//! let tokens = [1.0_f32, 2.0].map(|x| Some(Value::new(&[], &[x])));
+//! let mut solo = Solo::new(&deal(2), &[Spec::f32::<usize>([])], &[])?;
+//! assert_eq!(solo.fire(&tokens, &Crew::solo())?, tokens);
 //! # Ok::<(), synfire_runtime::operator::FireError>(())
 //! ```
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Draft, DraftNode, Initial, Kind, Wire};
 use crate::differentiate::Arithmetic;
 use crate::fault::{Code, Fault, Line, Stage};
-use crate::graph::{Edge, Graph, Role};
+use crate::graph::{Edge, Graph, Role, is_under};
 use crate::operator::Operator;
 
 /// Where a draft stood before [`Draft::enter`].
@@ -81,10 +81,13 @@ impl Draft {
     }
 
     /// A scope for one differentiation: `gradient`, or numbered.
-    pub(crate) fn gradient_scope(&mut self) -> String {
-        let scope = self.next("gradient");
-        self.names.insert(scope.clone(), 1);
-        scope
+    pub(crate) fn gradient_scope(&self) -> String {
+        let taken = |scope: &String| self.nodes.iter().any(|node| is_under(&node.path, scope));
+        let mut scopes = (1_u32..).map(|number| match number {
+            1 => "gradient".to_owned(),
+            _ => format!("gradient_{number}"),
+        });
+        scopes.find(|scope| !taken(scope)).expect("a draft has few nodes")
     }
 
     /// Gives what is added next the line and the device of a node, and a path below `scope`.
