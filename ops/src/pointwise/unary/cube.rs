@@ -7,7 +7,8 @@ use synfire_runtime::spec::Element;
 use super::family::Parameters;
 use crate::device::kernel::{Call, CubeKernel, RowName, size};
 use crate::device::real::{
-    acos, asin, copysign, exp, exp2, expm1, log1p, power, round_ties_even, sinh,
+    acos, asin, atan, copysign, exp, exp2, expm1, is_nan, log1p, nan_where, power, round_ties_even,
+    sinh,
 };
 
 pub(super) struct OnCube {
@@ -126,7 +127,7 @@ fn further(x: f32, p: f32, q: f32, #[comptime] name: RowName) -> f32 {
         }
         "asin" => asin(x),
         "acos" => acos(x),
-        "atan" => x.atan(),
+        "atan" => nan_where(is_nan(x), x, atan(x)),
         "asinh" => {
             let far = x.abs();
             let y = log1p(far + far * far / (1.0 + (far * far + 1.0).sqrt()));
@@ -137,11 +138,12 @@ fn further(x: f32, p: f32, q: f32, #[comptime] name: RowName) -> f32 {
             let near = x - 1.0;
             let y = log1p(near + (near * (x + 1.0)).sqrt());
             let large = x.ln() + std::f32::consts::LN_2;
-            select(x < 1.0, f32::NAN, select(x > 1e15, large, y))
+            nan_where(x < 1.0 || is_nan(x), x, select(x > 1e15, large, y))
         }
         "atanh" => {
             let far = x.abs();
-            copysign(select(far > 1.0, f32::NAN, 0.5 * log1p((far + far) / (1.0 - far))), x)
+            let y = 0.5 * log1p((far + far) / (1.0 - far));
+            nan_where(far > 1.0 || is_nan(x), x, copysign(y, x))
         }
         "hard_tanh" => {
             let raised = select(x < p, p, x);
@@ -159,7 +161,7 @@ fn further(x: f32, p: f32, q: f32, #[comptime] name: RowName) -> f32 {
         "log_sigmoid" => select(x < 0.0, x, 0.0) - log1p(exp(-x.abs())),
         "soft_sign" => x / (1.0 + x.abs()),
         "tanh_shrink" => x - x.tanh(),
-        "soft_shrink" => select(x > p, x - p, select(x < -p, x + p, x * 0.0)),
+        "soft_shrink" => select(x > p, x - p, select(x < -p, x + p, select(is_nan(x), x, 0.0))),
         "hard_shrink" => select(x >= -p && x <= p, 0.0, x),
         "threshold" => select(x <= p, q, x),
         _ => comptime!(unreachable!("a row without a formula for accelerators")),
