@@ -1,7 +1,7 @@
 //! Differentiation with the operators of this catalogue.
 //!
 //! [`gradients`] adds to a draft, for whoever goes on building with the gradient, such as an
-//! optimiser; [`differentiate`] is the step from a checked graph to one that computes gradients
+//! optimiser; [`differentiate()`] is the step from a checked graph to one that computes gradients
 //! too. How it works stands in [`synfire_runtime::differentiate`].
 //!
 //! ```

@@ -1,7 +1,7 @@
 //! Reshape like: the same elements in the same order under the extents of another stream.
 //!
 //! It is what a gradient needs where only the stream itself knows its extents; where they are
-//! fixed, [`reshape`](super::reshape::reshape) says the same without a second stream.
+//! fixed, [`reshape`] says the same without a second stream.
 //!
 //! # Shape
 //! `x`, `like`: of as many elements by their bounds -> `y`: the element type of `x`, the dimensions

@@ -3,7 +3,7 @@
 //!
 //! # Shape
 //! `log_probs`, `targets`, `input_lengths`, `target_lengths`, `forward` as of
-//! [`ctc_each`](super::ctc::ctc_each); `dy`: `[batch]` -> `dx`: as `log_probs`.
+//! [`ctc_each`]; `dy`: `[batch]` -> `dx`: as `log_probs`.
 //!
 //! # Gradient
 //! None: it would take a recursion of its own, which PyTorch does not have either.

@@ -9,7 +9,7 @@
 //! [`Rounding`] says. The padding of a side is at most half of the kernel.
 //!
 //! # Gradient
-//! `dx` is the sum of `dy / size` over the windows that a pixel is in: a [`window_sum`].
+//! `dx` is the sum of `dy / size` over the windows that a pixel is in: a `window_sum`.
 //!
 //! # Numerics
 //! The sum runs row by row, then it is divided. A NaN in a window gives NaN. Where a

@@ -2,7 +2,7 @@
 //! and how many elements are not 0 for `p = 0`.
 //!
 //! # Shape
-//! `x`: `f32` or `f64`, any -> `y`: as a [reduction](super::reduction) of the axes; those of an
+//! `x`: `f32` or `f64`, any -> `y`: as a [reduction] of the axes; those of an
 //! infinite `p` are not empty.
 //!
 //! # Gradient

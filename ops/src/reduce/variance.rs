@@ -2,7 +2,7 @@
 //! square root.
 //!
 //! # Shape
-//! `x`: `f32` or `f64`, any -> `y`: as a [reduction](super::reduction) of the axes.
+//! `x`: `f32` or `f64`, any -> `y`: as a [reduction] of the axes.
 //!
 //! # Gradient
 //! By its parts: `dx = 2 (x - mean x) / (n - correction) * dy`. The deviation's is 0 where it is 0,

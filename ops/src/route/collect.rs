@@ -4,7 +4,7 @@
 //! `x0` to `x{n-1}`: of one spec -> `y`: the same, `n` tokens a firing.
 //!
 //! # Gradient
-//! `dx0`, `dx1`, ... are [`deal`](super::deal::deal) of `dy`.
+//! `dx0`, `dx1`, ... are [`deal`] of `dy`.
 //!
 //! # Numerics
 //! Exact: bytes are moved.

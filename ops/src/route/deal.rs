@@ -4,7 +4,7 @@
 //! `x`: any, `n` tokens a firing -> `y0` to `y{n-1}`: the same, one token each.
 //!
 //! # Gradient
-//! `dx` is [`collect`](super::collect::collect) of `dy0`, `dy1`, ...
+//! `dx` is [`collect`] of `dy0`, `dy1`, ...
 //!
 //! # Numerics
 //! Exact: bytes are moved.
