@@ -173,6 +173,8 @@ impl Function {
         let moves = self.moves();
         let losses = self.losses(&moves, &cotangents)?;
         let (base, losses) = losses.split_first().expect("the point itself comes first");
+        let has_holes = outputs.iter().filter(|y| y.element == Element::F64);
+        let has_holes = has_holes.flat_map(|y| y.elements::<f64>()).any(|y| !y.is_finite());
         let mut agreed = 0;
         for (moved, pair) in moves.iter().zip(losses.chunks_exact(2)) {
             let found = gradients.get(&moved.input).map_or(0.0, |g| g.elements::<f64>()[moved.at]);
@@ -183,7 +185,9 @@ impl Function {
             let expected = (plus + minus) / 2.0;
             // A jump through the middle, as of a sign, has equal differences to the two sides.
             let is_jump = (expected * moved.by).abs() > 1e-3 * (1.0 + base.abs());
-            if !plus.is_finite() || !minus.is_finite() || is_kink || is_jump {
+            // What stands under an output that is no number may have a gradient that is none.
+            let is_hole = has_holes && !found.is_finite();
+            if !plus.is_finite() || !minus.is_finite() || is_kink || is_jump || is_hole {
                 continue;
             }
             let near = 2e-5 * (1.0 + expected.abs()) + 10.0 * rounding;
@@ -339,18 +343,23 @@ fn run(graph: &Graph, points: &[Vec<Value>]) -> Result<Vec<BTreeMap<usize, Value
     Ok(outputs)
 }
 
-/// Weights for the float outputs.
+/// Weights for the float outputs: none for what is no number, so that one such element, as of a
+/// root of a negative one, hides no other.
 fn cotangents(outputs: &[Value]) -> Vec<Option<Value>> {
     let weights = |(index, y): (usize, &Value)| {
         let weights = noise(100 + index as u64, &y.extents);
-        (y.element == Element::F64).then(|| wide(&weights))
+        (y.element == Element::F64).then(|| {
+            let pairs = tensor(&weights).data.into_iter().zip(y.elements::<f64>());
+            let weights = pairs.map(|(weight, y)| if y.is_finite() { weight } else { 0.0 });
+            Value::new(&y.extents, &weights.collect::<Vec<f64>>())
+        })
     };
     outputs.iter().enumerate().map(weights).collect()
 }
 
 fn inner(y: &Value, weights: &Value) -> f64 {
     let (y, weights) = (y.elements::<f64>(), weights.elements::<f64>());
-    y.iter().zip(&weights).map(|(y, weight)| y * weight).sum()
+    y.iter().zip(&weights).filter(|(_, weight)| **weight != 0.0).map(|(y, weight)| y * weight).sum()
 }
 
 /// Whether an operator takes and gives one token of each port in a firing.
