@@ -250,10 +250,10 @@ impl<'a> Case<'a> {
             }
             Some(other) => return Err(format!("`{name}` is {other:?}, wanted numbers")),
         };
-        Ok(Some(self.constant(name, Value::new(&[numbers.len()], &numbers))))
+        Ok(Some(self.constant(name, Value::new(&extents, &numbers))))
     }
 
-    /// A value as a stream of its own, since no operator may have constants only.
+    /// A value as a stream of its own, so that it may be an output too.
     pub fn constant(&mut self, name: &str, value: Value) -> Wire {
         let wire = self.draft.feed(name, value.spec());
         self.fed.insert(name.to_owned(), value);

@@ -47,9 +47,9 @@ pub fn run(from: &Path, to: &Path, out: &mut dyn Write) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     for name in names {
         match case(&mut folder, to, &name) {
-            Ok(worst) if worst.breaches.is_empty() => outcome.passed += 1,
-            Ok(worst) => {
-                let breaches = worst.breaches.join("; ");
+            Ok(breaches) if breaches.is_empty() => outcome.passed += 1,
+            Ok(breaches) => {
+                let breaches = breaches.join("; ");
                 writeln!(out, "{name}: differs: {breaches}").into_diagnostic()?;
                 outcome.differ.push(name);
             }
@@ -72,13 +72,8 @@ pub fn run(from: &Path, to: &Path, out: &mut dyn Write) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// How the arrays of a case compare.
-struct Comparison {
-    breaches: Vec<String>,
-}
-
-/// Runs one case.
-fn case(from: &mut Folder, to: &Path, name: &str) -> Result<Comparison> {
+/// Runs one case; how its arrays differ from those expected.
+fn case(from: &mut Folder, to: &Path, name: &str) -> Result<Vec<String>> {
     let (kind, own) = name.split_once('/').ok_or_else(|| miette!("`{name}` is no KIND/NAME"))?;
     let is_plain = |part: &str| !part.is_empty() && !part.contains(['/', '\\']) && part != "..";
     if !is_plain(kind) || !is_plain(own) {
@@ -97,8 +92,8 @@ fn case(from: &mut Folder, to: &Path, name: &str) -> Result<Comparison> {
     Ok(compare(&found, &arrays))
 }
 
-/// Holds what was found against what a case expects.
-fn compare(found: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) -> Comparison {
+/// How what was found differs from what a case expects.
+fn compare(found: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) -> Vec<String> {
     let is_expected = |name: &str| name.starts_with("out_") || name.starts_with("grad_");
     let mut breaches = Vec::new();
     for (name, expected) in expected.iter().filter(|(name, _)| is_expected(name)) {
@@ -111,7 +106,7 @@ fn compare(found: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) 
             }
         }
     }
-    Comparison { breaches }
+    breaches
 }
 
 /// The largest difference, if it is too large.

@@ -174,7 +174,7 @@ rows! {
         let raised = if x < low { low } else { x };
         if raised > high { high } else { raised }
     }, |x| nan_or(x, x.max(low).min(high)),
-        |x, _y| x.to(within(low, high));
+        |x, _y| x.to(between(low, high));
     /// 1 where `x` is above 0, else 0, for NaN too.
     step() EXACT: |x| if x > R::of(0.0) { R::of(1.0) } else { R::of(0.0) },
         |x| f64::from(u8::from(x > 0.0)),

@@ -16,8 +16,7 @@ pub(crate) struct Outer {
 
 impl Graph {
     /// The draft of this graph, every path and source line as it was.
-    #[must_use]
-    pub fn reopen(&self) -> Draft {
+    pub(crate) fn reopen(&self) -> Draft {
         let mut draft = Draft::new();
         let nodes = &self.0.nodes;
         draft.nodes.reserve(nodes.len());

@@ -32,7 +32,6 @@ pub(super) fn unroll(
             unroller.step(node, step);
         }
     }
-    unroller.close();
     let node = graph.0.index_of(&question.loss).expect("the path was looked up before");
     let losses = unroller.finish(node);
     (unroller.draft, losses)
@@ -92,7 +91,6 @@ impl Unroller<'_> {
     fn step(&mut self, index: usize, step: usize) {
         let node = &self.graph.nodes[index];
         let Role::Operator(operator) = &node.role else { return };
-        // A repeated node gives as many tokens a step as it has repetitions: refused by `check`.
         let inputs: Vec<Wire> = node.inputs.iter().map(|edge| self.input(edge, step)).collect();
         let outputs = self.draft.scope(&format!("step{step}"), |draft| {
             draft.redefine(node, |draft, name| draft.apply_shared(name, operator.clone(), &inputs))
@@ -138,7 +136,7 @@ impl Unroller<'_> {
         }
     }
 
-    /// Collects the outlets again; gives the losses.
+    /// Collects the outlets again and closes what is open; gives the losses.
     fn finish(&mut self, loss: usize) -> Vec<Wire> {
         let mut losses = Vec::new();
         for (index, node) in self.graph.nodes.iter().enumerate() {
