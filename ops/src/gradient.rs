@@ -7,7 +7,6 @@ use crate::arrange::expand::expand;
 use crate::broadcast::binary::multiply;
 use crate::pointwise::unary::fill;
 use crate::reduce::reduction::{Keep, sum};
-use crate::route::pace::pace;
 
 mod term; // formulas over wires
 pub(crate) use term::{Term, formula};
@@ -15,20 +14,6 @@ pub(crate) use term::{Term, formula};
 /// The spec of a wire of a draft without faults.
 pub(crate) fn spec(draft: &Draft, wire: Wire) -> Spec {
     draft.spec(wire).expect("only drafts without faults are differentiated").clone()
-}
-
-/// `wire`, and if it is a parameter, as a stream at the pace of another: so that it may be the only
-/// input of an operator.
-pub(crate) fn paced(draft: &mut Draft, wire: Wire, stream: Wire) -> Wire {
-    if draft.is_parameter(wire) { draft.apply(pace(), &[wire, stream]) } else { wire }
-}
-
-/// All of them at one pace: that of the first that is no parameter.
-pub(crate) fn all_paced(draft: &mut Draft, wires: &[Wire]) -> Vec<Wire> {
-    let Some(&stream) = wires.iter().find(|&&wire| !draft.is_parameter(wire)) else {
-        return wires.to_vec();
-    };
-    wires.iter().map(|&wire| paced(draft, wire, stream)).collect()
 }
 
 /// `wire` repeated to the extents of `like`, which it is broadcast to: counted from the last, its

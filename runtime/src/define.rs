@@ -238,12 +238,6 @@ impl Draft {
         self.nodes[wire.node as usize].outputs.get(wire.port as usize)
     }
 
-    /// Whether a wire is a parameter. An operator needs another input beside those.
-    #[must_use]
-    pub fn is_parameter(&self, wire: Wire) -> bool {
-        wire.draft == self.id && matches!(self.nodes[wire.node as usize].kind, Kind::Parameter(_))
-    }
-
     fn known(&self, wire: Wire) -> Vec<Spec> {
         self.spec(wire).cloned().into_iter().collect()
     }

@@ -45,7 +45,7 @@ use super::attend::{Attend, trials};
 use super::attend_composite::Heads;
 use crate::broadcast::binary::{multiply, subtract};
 use crate::device::on_device;
-use crate::gradient::{all_paced, spec, sum_to};
+use crate::gradient::{spec, sum_to};
 use crate::require;
 use crate::sample::Sample;
 
@@ -128,8 +128,7 @@ impl Operator for AttendBackward {
 
 /// The gradient by a mask that is added, from the inputs of [`AttendBackward`].
 pub(crate) fn by_mask(operator: &Attend, draft: &mut Draft, inputs: &[Wire]) -> Option<Wire> {
-    let inputs = all_paced(draft, inputs);
-    let [q, k, v, log_sum, delta, dy, mask] = inputs[..] else { return None };
+    let [q, k, v, log_sum, delta, dy, mask] = *inputs else { return None };
     let heads = Heads::new(draft, q, k);
     let scores = heads.scores(draft, operator, (q, k, Some(mask)))?;
     let weights = heads.weights(draft, scores, log_sum)?;

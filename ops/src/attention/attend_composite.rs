@@ -33,7 +33,7 @@ use crate::broadcast::binary::{add, divide, subtract};
 use crate::broadcast::cast::cast;
 use crate::broadcast::select::where_;
 use crate::dense::matmul::{matmul, regroup};
-use crate::gradient::{all_paced, spec};
+use crate::gradient::spec;
 use crate::pointwise::unary::{clamp, exp, fill, scale};
 use crate::reduce::reduction::{Keep, max, sum};
 use crate::reject::reject;
@@ -63,7 +63,6 @@ pub fn attend_composite(draft: &mut Draft, operator: &Attend, inputs: &[Wire]) -
 }
 
 fn written_out(draft: &mut Draft, operator: &Attend, inputs: &[Wire]) -> Option<Wire> {
-    let inputs = &all_paced(draft, inputs)[..];
     let heads = Heads::new(draft, inputs[0], inputs[1]);
     let scores = heads.scores(draft, operator, (inputs[0], inputs[1], inputs.get(3).copied()))?;
     let last = spec(draft, scores).rank() - 1;

@@ -38,7 +38,6 @@ use super::attend::{Attend, attend};
 use crate::arrange::transpose::transpose;
 use crate::dense::linear::linear;
 use crate::dense::matmul::regroup;
-use crate::gradient::all_paced;
 use crate::reject::reject;
 use crate::sample::{Expect, Sample, Tensor, noise, reference};
 use crate::torch::Torch;
@@ -83,7 +82,7 @@ pub fn multi_head_attention(
 ) -> Wire {
     let layers = [projections.query, projections.key, projections.value];
     let mut heads = Vec::new();
-    for (layer, x) in layers.into_iter().zip(all_paced(draft, &inputs)) {
+    for (layer, x) in layers.into_iter().zip(inputs) {
         let projected = apply(draft, layer, x);
         match split(draft, projected, projections.heads) {
             Ok(wire) => heads.push(wire),

@@ -27,7 +27,6 @@ use synfire_runtime::define::{Draft, Wire};
 
 use crate::broadcast::binary::add;
 use crate::dense::matmul::{matmul, names};
-use crate::gradient::paced;
 use crate::pointwise::unary::scale;
 use crate::reduce::reduction::{Keep, sum};
 use crate::sample::{Expect, Sample, Tensor, noise, reference};
@@ -93,7 +92,6 @@ fn added(draft: &mut Draft, c: Wire, product: Wire, factors: Factors) -> Wire {
     };
     let product = scaled(draft, product, factors.alpha);
     if factors.beta != 0.0 {
-        let c = if factors.beta == 1.0 { c } else { paced(draft, c, product) };
         let c = scaled(draft, c, factors.beta);
         return draft.apply(add(), &[c, product]);
     }

@@ -35,7 +35,6 @@ use crate::arrange::reshape::reshape;
 use crate::arrange::transpose::transpose;
 use crate::broadcast::binary::add;
 use crate::dense::matmul::{matmul, names, regroup};
-use crate::gradient::all_paced;
 use crate::reject::reject;
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
@@ -64,7 +63,6 @@ pub fn bilinear(draft: &mut Draft, x: [Wire; 2], weight: Wire, bias: Option<Wire
         Ok(built) => built,
         Err(error) => return reject(draft, "bilinear", ("x", &all), error),
     };
-    let all = all_paced(draft, &all);
     let (x, weight) = ([all[0], all[1]], all[2]);
     let weight = draft.apply(transpose(&[1, 0, 2]), &[weight]);
     let weight = draft.apply(reshape(&[i.into(), (o * j).into()]), &[weight]);

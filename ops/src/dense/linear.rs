@@ -35,7 +35,7 @@ use synfire_runtime::spec::{Dimension, Element, Spec};
 use crate::arrange::reshape::reshape;
 use crate::dense::matmul::{as_rows, doubled, matmul, names};
 use crate::device::on_device;
-use crate::gradient::{paced, spec, sum_to};
+use crate::gradient::{spec, sum_to};
 use crate::reduce::reduction::{Keep, sum};
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
@@ -151,7 +151,6 @@ fn by_weight(draft: &mut Draft, x: Wire, dy: Wire) -> Wire {
         }
         _ => as_rows(draft, wire),
     };
-    let x = paced(draft, x, dy);
     match (rows(draft, x), rows(draft, dy)) {
         (Some(x), Some(dy)) => draft.apply(matmul().transpose_a(), &[dy, x]),
         _ => {

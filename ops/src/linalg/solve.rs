@@ -32,7 +32,6 @@ use synfire_runtime::value::Value;
 
 use super::solve_triangular::turned;
 use crate::dense::matmul::{doubled, matmul, names::find, regroup};
-use crate::gradient::paced;
 use crate::host::matrices::{
     EachMatrix, Field, Plane, Tail, each_matrix, matrix, metadata, outcome, square, store,
 };
@@ -121,7 +120,6 @@ impl Operator for Solve {
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
         let (a, x, dx) = (backward.input(0), backward.output(0), backward.upstream(0));
-        let a = paced(backward, a, dx);
         let a = turned(backward, a);
         let db = backward.apply(solve(), &[a, dx]);
         let da = backward.wants(0).then(|| {

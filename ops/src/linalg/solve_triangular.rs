@@ -34,7 +34,6 @@ use super::solve::{columns, diagonal_heavy};
 use crate::arrange::transpose::transpose;
 use crate::arrange::triangle::{tril, triu};
 use crate::dense::matmul::{doubled, matmul, names::find};
-use crate::gradient::paced;
 use crate::host::matrices::{
     EachMatrix, Field, Plane, Tail, each_matrix, matrix, metadata, outcome, square,
 };
@@ -150,7 +149,6 @@ impl Operator for SolveTriangular {
 
     fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
         let (a, x, dx) = (backward.input(0), backward.output(0), backward.upstream(0));
-        let a = paced(backward, a, dx);
         let a = turned(backward, a);
         let opposite = Self { is_upper: !self.is_upper, ..*self };
         let db = backward.apply(opposite, &[a, dx]);

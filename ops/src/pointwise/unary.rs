@@ -10,9 +10,8 @@
 //!
 //! # Gradient
 //! `dx = f'(x) * dy`, element by element; zero where a function is flat (`sign`, `step`, `floor`,
-//! `ceil`, `round`, [`within`], [`between`]). At kinks as PyTorch: 0 for `relu` and `abs` at 0,
-//! and [`clamp`] lets `dy` pass at its bounds, where the newest PyTorch does not: see
-//! [`hard_tanh`](super::activation::hard_tanh).
+//! `ceil`, `round`, [`within`], [`between`]). At kinks as PyTorch: 0 for `relu` and `abs` at 0
+//! and for [`clamp`] at its bounds.
 //!
 //! # Numerics
 //! As PyTorch's function of the same name, in NaN, infinities and zeros too: NaN stays NaN but in

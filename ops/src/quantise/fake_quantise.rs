@@ -44,7 +44,7 @@ use crate::broadcast::select::where_;
 use crate::dense::matmul::doubled;
 use crate::device::on_device;
 use crate::differentiate::vector_jacobian;
-use crate::gradient::{paced, spec};
+use crate::gradient::spec;
 use crate::host::pieces::pieces;
 use crate::host::real::Real;
 use crate::pointwise::unary::{fill, recip, round};
@@ -110,7 +110,6 @@ impl Operator for FakeQuantise {
     fn gradient(&self, backward: &mut Backward<'_>) -> Gradient {
         let (x, dy) = (backward.input(0), backward.upstream(0));
         let [scale, zero] = [1, 2].map(|input| backward.input(input));
-        let x = paced(backward, x, dy);
         let inside = self.inside(backward, x, [scale, zero]);
         let zeros = backward.apply(fill(0.0), &[dy]);
         let dx = backward.apply(where_(), &[inside, dy, zeros]);
@@ -139,10 +138,7 @@ impl FakeQuantise {
     /// Where the rounded number is in range.
     fn inside(&self, draft: &mut Draft, x: Wire, parameters: [Wire; 2]) -> Wire {
         let rank = spec(draft, x).rank();
-        let [scale, zero] = parameters.map(|wire| {
-            let wire = paced(draft, wire, x);
-            channels::beside(draft, wire, self.axis, rank)
-        });
+        let [scale, zero] = parameters.map(|wire| channels::beside(draft, wire, self.axis, rank));
         let inverse = draft.apply(recip(), &[scale]);
         let scaled = draft.apply(multiply(), &[x, inverse]);
         let rounded = draft.apply(round(), &[scaled]);

@@ -29,7 +29,6 @@ use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{multiply, subtract};
 use crate::broadcast::cast::cast;
-use crate::gradient::all_paced;
 use crate::quantise::fake_quantise::channels;
 use crate::quantise::to_bytes::parameters;
 use crate::reject::reject;
@@ -44,8 +43,6 @@ pub fn from_bytes(draft: &mut Draft, x: Wire, scale: [Wire; 2], axis: Option<usi
         Ok(element) => element,
         Err(error) => return reject(draft, "from_bytes", ("x", &[x, scale, zero]), error),
     };
-    let all = all_paced(draft, &[x, scale, zero]);
-    let (x, scale, zero) = (all[0], all[1], all[2]);
     let rank = draft.spec(x).map_or(0, Spec::rank);
     let [x, zero] = [x, zero].map(|wire| draft.apply(cast(element), &[wire]));
     let [scale, zero] = [scale, zero].map(|wire| channels::beside(draft, wire, axis, rank));

@@ -44,7 +44,6 @@ use crate::arrange::slice::slice;
 use crate::arrange::stack::stack;
 use crate::arrange::transpose::transpose;
 use crate::dense::matmul::regroup;
-use crate::gradient::paced;
 use crate::host::strided::SOURCES_MAX;
 use crate::quantise::quantised_linear::{Quantised, quantised_linear};
 use crate::reject::reject;
@@ -81,10 +80,9 @@ pub fn quantised_conv2d(
         }
     };
     let patches = patches(draft, x.bytes, &windows, &sizes);
-    let flat = paced(draft, weight.bytes, x.bytes);
     let inner = sizes.channels * sizes.kernel[0] * sizes.kernel[1];
     let to = [sizes.out, inner].map(Dimension::Fixed);
-    let joined = regroup(draft, flat, &to).map(|bytes| {
+    let joined = regroup(draft, weight.bytes, &to).map(|bytes| {
         let x = Quantised { bytes: patches, ..x };
         let y = quantised_linear(draft, x, Quantised { bytes, ..weight }, bias);
         draft.apply(transpose(&[0, 2, 1]), &[y])

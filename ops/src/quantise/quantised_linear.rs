@@ -45,7 +45,6 @@ use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{add, multiply};
 use crate::broadcast::cast::cast;
-use crate::gradient::paced;
 use crate::quantise::integer_matmul::integer_matmul;
 use crate::sample::{Expect, Sample, Tensor, noise, ramp, reference};
 
@@ -71,8 +70,7 @@ pub fn quantised_linear(
     let sums = draft.apply(integer_matmul(), &inputs);
     let element = draft.spec(x.scale).map_or(Element::F32, |scale| scale.element);
     let sums = draft.apply(cast(element), &[sums]);
-    let of_x = paced(draft, x.scale, x.bytes);
-    let scale = draft.apply(multiply(), &[of_x, weight.scale]);
+    let scale = draft.apply(multiply(), &[x.scale, weight.scale]);
     let y = draft.apply(multiply(), &[sums, scale]);
     match bias {
         Some(bias) => draft.apply(add(), &[y, bias]),

@@ -34,7 +34,6 @@ use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{add, multiply};
 use crate::broadcast::cast::cast;
-use crate::gradient::all_paced;
 use crate::pointwise::unary::{clamp, recip, round};
 use crate::quantise::fake_quantise::channels;
 use crate::reject::reject;
@@ -50,8 +49,6 @@ pub fn to_bytes(draft: &mut Draft, x: Wire, scale: [Wire; 2], axis: Option<usize
         Ok(element) => element,
         Err(error) => return reject(draft, "to_bytes", ("x", &[x, scale, zero]), error),
     };
-    let all = all_paced(draft, &[x, scale, zero]);
-    let (x, scale, zero) = (all[0], all[1], all[2]);
     let rank = draft.spec(x).map_or(0, Spec::rank);
     let zero = draft.apply(cast(element), &[zero]);
     let [scale, zero] = [scale, zero].map(|wire| channels::beside(draft, wire, axis, rank));

@@ -11,7 +11,7 @@ use crate::attention::attend::Attend;
 use crate::attention::attend_composite::Heads;
 use crate::broadcast::binary::{add, multiply, subtract};
 use crate::dense::matmul::matmul;
-use crate::gradient::{all_paced, spec, sum_to};
+use crate::gradient::{spec, sum_to};
 use crate::pointwise::unary::{neg, scale};
 use crate::reduce::reduction::{Keep, sum};
 
@@ -64,7 +64,6 @@ fn written_out(
     inputs: &[Wire],
     upstream: [Wire; 3],
 ) -> Option<Vec<Option<Wire>>> {
-    let inputs = &all_paced(draft, inputs)[..];
     let heads = Heads::new(draft, inputs[0], inputs[1]);
     let features = spec(draft, inputs[0]).bounds().pop()?;
     let factor = operator.factor(features);

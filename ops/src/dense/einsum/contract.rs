@@ -10,7 +10,7 @@ use crate::arrange::slice::slice;
 use crate::arrange::transpose::transpose;
 use crate::broadcast::binary::multiply;
 use crate::dense::matmul::{matmul, regroup};
-use crate::gradient::{all_paced, spec};
+use crate::gradient::spec;
 use crate::reduce::reduction::{Keep, sum};
 
 /// A wire with the labels of its axes, no two alike.
@@ -30,7 +30,7 @@ pub(super) fn build(
     operands: &[Wire],
 ) -> Result<Wire, SpecError> {
     let mut terms = Vec::new();
-    for (labels, wire) in equation.operands.iter().zip(all_paced(draft, operands)) {
+    for (labels, &wire) in equation.operands.iter().zip(operands) {
         terms.push(diagonal(draft, Term { wire, labels: labels.clone() })?);
     }
     let mut rest = terms.into_iter();

@@ -6,7 +6,7 @@ use synfire_runtime::spec::{Dimension, RANK_MAX};
 
 use super::Matmul;
 use crate::arrange::reshape::{Extent, reshape};
-use crate::gradient::{paced, spec, sum_to};
+use crate::gradient::{spec, sum_to};
 
 /// Reshapes to these dimensions, of which at most one is bounded and then follows from the others;
 /// `None` where that is not possible.
@@ -51,9 +51,6 @@ pub(super) fn gradient(operator: &Matmul, backward: &mut Backward<'_>) -> Gradie
     let mut operands = own;
     for input in [0, 1] {
         let to = operator.as_matrix(input, &specs[input]).dimensions;
-        if specs[input].rank() == 1 {
-            operands[input] = paced(backward, own[input], dy);
-        }
         let Some(matrix) = regroup(backward, operands[input], &to) else {
             return Gradient::Absent(BOUNDED);
         };
@@ -100,11 +97,12 @@ fn by_a(operator: &Matmul, draft: &mut Draft, dy: Wire, b: Wire) -> Wire {
 /// sum over rows.
 fn by_b(operator: &Matmul, draft: &mut Draft, dy: Wire, [a, b]: [Wire; 2]) -> Wire {
     let (mut a, mut dy) = (a, dy);
-    if spec(draft, b).rank() == 2 && spec(draft, a).rank() > 2 && !operator.a_is_transposed {
-        a = paced(draft, a, dy);
-        if let (Some(a_rows), Some(dy_rows)) = (as_rows(draft, a), as_rows(draft, dy)) {
-            (a, dy) = (a_rows, dy_rows);
-        }
+    if spec(draft, b).rank() == 2
+        && spec(draft, a).rank() > 2
+        && !operator.a_is_transposed
+        && let (Some(a_rows), Some(dy_rows)) = (as_rows(draft, a), as_rows(draft, dy))
+    {
+        (a, dy) = (a_rows, dy_rows);
     }
     let a_is_transposed = operator.a_is_transposed;
     match operator.b_is_transposed {
