@@ -67,7 +67,8 @@ struct Session {
 impl Session {
     fn new(plan: &Plan, options: &Options) -> Self {
         let mut run = launch(plan, options).expect("the plan launches");
-        let (feed, outlet) = (run.feed("x").unwrap(), run.outlet("loss").unwrap());
+        let feed = run.feed("x").expect("there is a feed");
+        let outlet = run.outlet("loss").expect("there is an outlet");
         Self { run, feed, outlet }
     }
 
@@ -250,7 +251,7 @@ fn updates_that_cannot_be_are_faults() {
     draft.update(other, x);
     draft.update(other, x);
     draft.outlet("loss", loss);
-    let faults = draft.check().err().expect("three updates are wrong").to_string();
+    let faults = draft.check().expect_err("three updates are wrong").to_string();
     for wanted in ["f32[] after 1 steps", "an update of what is no parameter"] {
         assert!(faults.contains(wanted), "{faults}");
     }
