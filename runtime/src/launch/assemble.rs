@@ -275,7 +275,7 @@ impl Assembler<'_> {
         };
         let outputs: Vec<Port> =
             actor.outputs.iter().zip(&node.contract.outputs).map(output).collect();
-        let pair = InPlace::of(&inputs, &outputs);
+        let pairs = InPlace::of(&inputs, &outputs);
         let moves = inputs.iter().chain(&outputs).any(Port::moves);
         let carries = |input: &(usize, &crate::plan::Inlet)| {
             self.data.registers[input.1.register as usize].tokens > 0
@@ -309,7 +309,7 @@ impl Assembler<'_> {
             is_switch: matches!(node.contract.routing, Routing::Switch { .. }),
             is_merge: matches!(node.contract.routing, Routing::Merge { .. }),
             is_plain: false,
-            pair,
+            pairs,
             moves,
             firings: before * u64::from(actor.times),
         };

@@ -316,7 +316,7 @@ fn overlaps(placed: &Placed, data: &PlanData) -> Checked {
         let mut alive: Vec<(u32, u64, u64, usize)> = Vec::new();
         for (position, step) in volley.steps.iter().enumerate() {
             let actor = &data.actors[step.actor as usize];
-            let in_place = placed.graph.0.nodes[step.actor as usize].contract.in_place;
+            let in_place = &placed.graph.0.nodes[step.actor as usize].contract.in_place;
             for (port, &register) in actor.outputs.iter().enumerate() {
                 let own = &data.registers[register as usize];
                 let Storage::Arena { lane, offset } = own.storage else { continue };
@@ -324,8 +324,9 @@ fn overlaps(placed: &Placed, data: &PlanData) -> Checked {
                 let end = offset + own.bytes();
                 let last = last_use(data, &volley.steps, register);
                 let partner = in_place
-                    .filter(|&(_, output)| output == port)
-                    .map(|(input, _)| actor.inputs[input].register)
+                    .iter()
+                    .find(|&&(_, output)| output == port)
+                    .map(|&(input, _)| actor.inputs[input].register)
                     .filter(|&input| own.slots == 1 && reads(actor, input) == 1);
                 for &(other, start, stop, until) in &alive {
                     let apart = other == register || end <= start || stop <= offset;
