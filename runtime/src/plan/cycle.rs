@@ -134,7 +134,8 @@ fn fits(graph: &GraphData, data: &PlanData) -> Result<(), Faults> {
     for (index, register) in streams {
         let inside = is_read_inside(data, index as u32) || !is_linked(data, index as u32);
         // Updated in place, a token takes the slot of the one before.
-        let in_place = register.slots == 1 && super::update::is_in_place(graph, data, index);
+        let in_place =
+            register.slots == register.initial && super::update::is_in_place(graph, data, index);
         let tokens = if inside && !in_place { register.tokens } else { 0 };
         let least = register.initial + tokens;
         if register.slots < least.max(1) {

@@ -9,9 +9,9 @@ use crate::graph::GraphData;
 
 /// Gives one slot to every register that is updated in place.
 pub(super) fn in_place(graph: &GraphData, chosen: impl Fn(&str) -> bool, data: &mut PlanData) {
-    for (writer, output) in written_behind_a_delay(graph, data) {
-        let register = data.actors[writer].outputs[output] as usize;
-        if !chosen(&data.registers[register].name) && is_possible(graph, data, (writer, output)) {
+    for pair in pairs(graph, data) {
+        let register = data.actors[pair.writer].outputs[pair.output] as usize;
+        if !chosen(&data.registers[register].name) && is_possible(data, &pair) {
             data.registers[register].slots = 1;
         }
     }
@@ -19,36 +19,42 @@ pub(super) fn in_place(graph: &GraphData, chosen: impl Fn(&str) -> bool, data: &
 
 /// Whether a register holds the old token and the new one in one slot.
 pub(super) fn is_in_place(graph: &GraphData, data: &PlanData, register: usize) -> bool {
-    let own = |&(writer, output): &(usize, usize)| {
-        data.actors[writer].outputs.get(output).is_some_and(|&own| own as usize == register)
+    let is_own = |pair: &Pair| {
+        let own = data.actors[pair.writer].outputs.get(pair.output);
+        own.is_some_and(|&own| own as usize == register)
     };
-    let writer = written_behind_a_delay(graph, data).find(own);
-    writer.is_some_and(|writer| is_possible(graph, data, writer))
+    let pair = pairs(graph, data).into_iter().find(is_own);
+    pair.is_some_and(|pair| is_possible(data, &pair))
 }
 
-/// Actors and outputs that may work in place.
-fn written_behind_a_delay(
-    graph: &GraphData,
-    data: &PlanData,
-) -> impl Iterator<Item = (usize, usize)> + use<> {
-    let pair = |(index, node): (usize, &crate::graph::Node)| {
-        let (input, output) = node.contract.in_place?;
-        let inlet = data.actors[index].inputs.get(input)?;
-        (inlet.delay == 1 && data.actors[index].fused_into.is_none()).then_some((index, output))
-    };
-    let pairs: Vec<_> = graph.nodes.iter().enumerate().filter_map(pair).collect();
-    pairs.into_iter()
+/// An output that may take the place of what its actor reads behind a delay of one step.
+struct Pair {
+    writer: usize,
+    input: usize,
+    output: usize,
 }
 
-fn is_possible(graph: &GraphData, data: &PlanData, (writer, output): (usize, usize)) -> bool {
+fn pairs(graph: &GraphData, data: &PlanData) -> Vec<Pair> {
+    let of_node = |(writer, node): (usize, &crate::graph::Node)| {
+        let actor = &data.actors[writer];
+        let pairs = node.contract.in_place.iter().filter(|_| actor.fused_into.is_none());
+        let delayed = |&&(input, _): &&(usize, usize)| {
+            actor.inputs.get(input).is_some_and(|inlet| inlet.delay == 1)
+        };
+        let pairs = pairs.filter(delayed);
+        pairs.map(|&(input, output)| Pair { writer, input, output }).collect::<Vec<_>>()
+    };
+    graph.nodes.iter().enumerate().flat_map(of_node).collect()
+}
+
+fn is_possible(data: &PlanData, &Pair { writer, input, output }: &Pair) -> bool {
     let actor = &data.actors[writer];
     let Some(&register) = actor.outputs.get(output) else { return false };
     let own = &data.registers[register as usize];
-    let (pair, _) = graph.nodes[writer].contract.in_place.expect("only pairs are asked about");
     let reads = |actor: &super::Actor| actor.inputs.iter().any(|i| i.register == register);
     let alone = actor.inputs.iter().filter(|inlet| inlet.register == register).count() == 1;
     let single = own.initial == 1 && own.tokens == 1 && own.storage == Storage::Own;
-    if !(single && alone && actor.inputs[pair].register == register) {
+    if !(single && alone && actor.inputs[input].register == register) {
         return false;
     }
     let steps = |volley: &&super::Volley| volley.steps.iter().any(|s| s.actor as usize == writer);
