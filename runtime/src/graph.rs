@@ -63,6 +63,7 @@ pub(crate) struct Node {
 #[derive(Clone, Debug)]
 pub(crate) struct Updated {
     pub(crate) path: String,
+    pub(crate) initial: Initial,
     pub(crate) spec: Spec,
     pub(crate) line: Line,
 }

@@ -99,14 +99,12 @@ fn resolve(draft: &Draft, faults: &mut Vec<Fault>) -> (Vec<Node>, bool) {
 
 /// The parameters that are updated.
 fn updated(draft: &Draft) -> Vec<Updated> {
-    let is_updated =
-        |node: &&DraftNode| matches!(node.kind, Kind::Delay { is_parameter: true, .. });
-    let updated = |node: &DraftNode| Updated {
-        path: node.path.clone(),
-        spec: node.outputs[0].clone(),
-        line: node.line,
+    let updated = |node: &DraftNode| {
+        let Kind::Delay { initial, is_parameter: true, .. } = &node.kind else { return None };
+        let (path, spec) = (node.path.clone(), node.outputs.first()?.clone());
+        Some(Updated { path, initial: initial.clone(), spec, line: node.line })
     };
-    draft.nodes.iter().filter(is_updated).map(updated).collect()
+    draft.nodes.iter().filter_map(updated).collect()
 }
 
 /// Readers behind delays of one output share its register, so the initial tokens of each must be

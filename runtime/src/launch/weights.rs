@@ -7,7 +7,7 @@ use half::{bf16, f16};
 
 use crate::define::Initial;
 use crate::fault::{Code, Fault, Stage};
-use crate::graph::{First, GraphData, Role};
+use crate::graph::{First, Graph, GraphData, Role};
 use crate::operator::FireError;
 use crate::random::Seed;
 use crate::solo::fire_once;
@@ -29,6 +29,24 @@ impl Weights {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The first value of every parameter of a graph, by path: the given one, or else the one from
+    /// the seed.
+    #[must_use]
+    pub fn first_values(&self, graph: &Graph, seed: Seed) -> BTreeMap<String, Value> {
+        let graph = &*graph.0;
+        let constants = graph.nodes.iter().filter_map(|node| match &node.role {
+            Role::Parameter(initial) => Some((&node.path, initial, &node.outputs[0])),
+            _ => None,
+        });
+        let updated = graph.updated.iter().map(|own| (&own.path, &own.initial, &own.spec));
+        let first = |(path, initial, spec): (&String, &Initial, &Spec)| {
+            let given = self.given(path).cloned();
+            let value = given.or_else(|| value(initial, spec, seed.named(path)));
+            (path.clone(), value.expect("a parameter's initial value is not null"))
+        };
+        constants.chain(updated).map(first).collect()
     }
 
     /// What does not fit the graph.
