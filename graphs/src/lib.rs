@@ -12,6 +12,7 @@ pub mod prelude; // what a program that defines and runs a graph needs
 pub mod blocks; // pieces that models share
 pub mod models; // one file for each model
 pub mod data; // where examples come from
+pub mod optimisers; // training steps as part of a graph
 pub mod weights; // parameters in files
 pub mod report; // pictures and tables
 pub mod bench; // what things cost
