@@ -19,6 +19,7 @@ use synfire_runtime::interpret::Streams;
 use synfire_runtime::random::Seed;
 
 use super::{agree, arrays, part, run};
+use crate::fixture::planned;
 
 /// A weight of the file with the gradients to feed.
 struct Fixture {
@@ -197,4 +198,21 @@ fn noise_is_reproduced_and_none_is_none() {
     assert_eq!(with(0.3, 1), with(0.3, 1));
     assert_ne!(with(0.3, 1), plain);
     assert_ne!(with(0.3, 1), with(0.3, 2));
+}
+
+#[test]
+fn weights_and_moments_are_updated_in_their_registers() {
+    let mut fixture = Fixture::new();
+    let training = Training::new(AdamW::default(), Constant(0.1));
+    training.train(&mut fixture.draft, fixture.loss).expect("it can be trained");
+    fixture.draft.outlet("loss", fixture.loss);
+    let graph = fixture.draft.check().expect("the draft is right");
+    let plan = planned(&graph, 1, &[], &Limits::default());
+    let registers = plan.data().registers.iter();
+    let own: Vec<(&str, u32)> = registers
+        .filter(|own| own.name.starts_with("training/optimiser/weight/adam:"))
+        .map(|own| (own.name.as_str(), own.slots))
+        .collect();
+    assert_eq!(own.len(), 3, "{own:?}");
+    assert!(own.iter().all(|&(_, slots)| slots == 1), "{own:?}");
 }

@@ -234,13 +234,13 @@ impl Training {
     fn candidates(&self, draft: &Draft) -> Result<Vec<Slope>, TrainingError> {
         let mut taken = vec![false; self.groups.len()];
         let mut candidates = Vec::new();
-        for (path, parameter, spec) in draft.parameters() {
-            let group = self.groups.iter().position(|group| group.takes(path));
+        for (path, parameter) in draft.parameters() {
+            let Some(spec) = draft.spec(parameter).cloned() else { continue };
+            let group = self.groups.iter().position(|group| group.takes(&path));
             group.into_iter().for_each(|group| taken[group] = true);
             if !spec.element.is_float() || group.is_some_and(|group| self.groups[group].frozen) {
                 continue;
             }
-            let (path, spec) = (path.to_owned(), spec.clone());
             candidates.push(Slope { path, parameter, spec, gradient: parameter, group });
         }
         match taken.iter().position(|taken| !taken) {

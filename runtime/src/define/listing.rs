@@ -1,20 +1,8 @@
 //! What a draft holds so far: for whoever builds on what others built, such as a training.
 
-use super::{Draft, Kind, Wire};
-use crate::spec::Spec;
+use super::{Draft, Wire};
 
 impl Draft {
-    /// Path, wire and spec of every parameter that nothing updates, in the order of definition.
-    pub fn parameters(&self) -> impl Iterator<Item = (&str, Wire, &Spec)> {
-        let nodes = self.nodes.iter().enumerate();
-        nodes.filter(|(_, node)| matches!(node.kind, Kind::Parameter(_))).filter_map(
-            |(index, node)| {
-                let wire = Wire { draft: self.id, node: index as u32, port: 0 };
-                node.outputs.first().map(|spec| (node.path.as_str(), wire, spec))
-            },
-        )
-    }
-
     /// The device that a wire's node was built for, if for one.
     #[must_use]
     pub fn device(&self, wire: Wire) -> Option<&str> {

@@ -153,7 +153,8 @@ fn registers(placed: &Placed, data: &PlanData) -> Checked {
         rule(register.initial == most, &register.name, "as many initial tokens as delays")?;
         let inside = super::cycle::is_read_inside(data, index as u32);
         let room = register.slots.saturating_sub(register.initial) >= register.tokens;
-        rule(room || !inside, &register.name, "room beside the initial tokens")?;
+        let in_place = register.slots == 1 && super::update::is_in_place(graph, data, index);
+        rule(room || !inside || in_place, &register.name, "room beside the initial tokens")?;
     }
     Ok(())
 }
