@@ -16,6 +16,7 @@ use crate::spec::{BYTES_MAX, RANK_MAX, Spec};
 use crate::token::BOUNDED_MAX;
 use crate::value::Value;
 
+mod listing; // what a draft holds so far
 mod reopen; // a checked graph as a draft again
 mod update; // parameters that change
 

@@ -1,5 +1,7 @@
 //! Pieces that models share: a block used twice lives here.
 
+mod batch_norm; // for training and evaluation
 mod convolution; // convolution, batch norm, activation
 
+pub use batch_norm::{Mode, Norm, normalise};
 pub use convolution::{Layer, convolution, transposed_convolution};
