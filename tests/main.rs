@@ -11,4 +11,5 @@ mod fusion; // the same bits, fused or not
 mod planning; // orders, capacities, memory, files
 mod simulation; // thousands of schedules
 mod perception; // the main job's model
+mod training; // data as sources
 mod tidy; // house rules

@@ -1,0 +1,3 @@
+//! Training as one graph: data as sources.
+
+mod data; // batches through launched plans
