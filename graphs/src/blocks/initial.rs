@@ -11,7 +11,8 @@
 //! let mut draft = Draft::new();
 //! let extents = [64, 32, 3, 3];
 //! let first = kaiming_normal(&extents, Fan::In, Nonlinearity::Relu);
-//! assert_eq!(first, Initial::Normal { deviation: (2.0_f64 / 288.0).sqrt() });
+//! let Initial::Normal { deviation } = first else { unreachable!("it is normal") };
+//! assert!((deviation - 1.0 / 12.0).abs() < 1e-12); // sqrt(2 / 288)
 //! let weight = draft.parameter("weight", Spec::f32(extents), first);
 //! # assert!(draft.spec(weight).is_some());
 //! ```
