@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use synfire_runtime::graph::Graph;
 use synfire_runtime::launch::Weights;
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
+
+use crate::atomic;
 
 /// More bytes than any weights file of ours has.
 const BYTES_MAX: u64 = 8 << 30;
@@ -66,6 +69,43 @@ pub fn load(
         return Ok(Weights::new(values));
     }
     Err(WeightsError { path: path.to_owned(), reasons })
+}
+
+/// Writes values to a safetensors file, whole or not at all; `name` gives the name in the file of a
+/// path.
+///
+/// # Errors
+/// When an element type has no form there, two values get one name, or the file cannot be written.
+pub fn save(
+    path: &Path,
+    values: &BTreeMap<String, Value>,
+    name: &dyn Fn(&str) -> String,
+) -> Result<(), WeightsError> {
+    let fail = |reason: String| WeightsError { path: path.to_owned(), reasons: vec![reason] };
+    let mut tensors = BTreeMap::new();
+    for (own, value) in values {
+        let tensor = TensorView::new(form(value.element), value.extents.clone(), value.bytes());
+        let tensor = tensor.map_err(|error| fail(format!("{own}: {error}")))?;
+        if tensors.insert(name(own), tensor).is_some() {
+            return Err(fail(format!("{own}: another value is called {} too", name(own))));
+        }
+    }
+    let bytes = safetensors::serialize(tensors, None).map_err(|error| fail(error.to_string()))?;
+    atomic::write(path, &bytes).map_err(|error| fail(error.to_string()))
+}
+
+/// The name of an element type in the file.
+fn form(element: Element) -> Dtype {
+    match element {
+        Element::F32 => Dtype::F32,
+        Element::F64 => Dtype::F64,
+        Element::F16 => Dtype::F16,
+        Element::BF16 => Dtype::BF16,
+        Element::I32 => Dtype::I32,
+        Element::I64 => Dtype::I64,
+        Element::U8 => Dtype::U8,
+        Element::Bool => Dtype::BOOL,
+    }
 }
 
 /// The tensor as a value of `spec`.
