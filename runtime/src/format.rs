@@ -7,7 +7,7 @@ use crate::plan::PlanData;
 const MAGIC: [u8; 8] = *b"SYNFPLAN";
 
 /// Raised with every change of [`PlanData`].
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// More bytes than any plan has; decoding allocates no more.
 const BYTES_MAX: usize = 64 << 20;

@@ -27,8 +27,8 @@ use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
-    SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, FireError, Fusion, Gradient, Kernel, KernelError, Metadata, Operator,
+    PieceStage, SpecError, Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
@@ -38,6 +38,7 @@ use crate::device::on_device;
 use crate::host::number::Number;
 use crate::host::pieces::{Grid, STRIP, Strip, strips};
 use crate::host::real::Real;
+use crate::marks::Shares;
 use crate::pointwise::unary::{exp, neg};
 use crate::reduce::reduction::{Keep, one_axis, sum};
 use crate::require;
@@ -103,7 +104,12 @@ impl Operator for Softmax {
             Form::Shares => "softmax",
             Form::Logarithms => "log_softmax",
         };
-        Contract::new(name).input("x").output("y").in_place(0, 0).tolerance(Tolerance::SUM)
+        let contract = Contract::new(name).input("x").output("y").in_place(0, 0);
+        let contract = contract.fusion(Fusion::Rows).tolerance(Tolerance::SUM);
+        match self.form {
+            Form::Shares => contract.mark(Shares { axis: self.axis }),
+            Form::Logarithms => contract,
+        }
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
@@ -136,11 +142,29 @@ impl Operator for Softmax {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: OnHost(*self), cube: cube::OnCube::new(*self, specs)?)
+        let host = OnHost::new(*self, specs);
+        on_device!(target, specs, host: host, cube: cube::OnCube::new(*self, specs)?)
     }
 }
 
-struct OnHost(Softmax);
+struct OnHost {
+    softmax: Softmax,
+    /// The length of rows of `f32` along the last axis, where that is the axis.
+    row: Option<usize>,
+}
+
+impl OnHost {
+    fn new(softmax: Softmax, specs: &Specs<'_>) -> Self {
+        let x = &specs.inputs[0];
+        let is_row = x.element == Element::F32 && softmax.axis + 1 == x.rank();
+        let row = x
+            .dimensions
+            .last()
+            .filter(|last| is_row && !last.is_bounded())
+            .map(|last| last.bound());
+        Self { softmax, row }
+    }
+}
 
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
@@ -153,13 +177,30 @@ impl Kernel for OnHost {
                 y
             }
         };
-        let lines = Grid::lines(&y.extents(), self.0.axis);
-        let form = self.0.form;
+        let lines = Grid::lines(&y.extents(), self.softmax.axis);
+        let form = self.softmax.form;
         match y.spec().element {
             Element::F32 => strips(crew, y.elements::<f32>(), lines, &|s| on_strip(s, form)),
             _ => strips(crew, y.elements::<f64>(), lines, &|s| on_strip(s, form)),
         }
         Ok(())
+    }
+
+    fn stage(&self) -> Option<Box<dyn PieceStage>> {
+        let form = self.softmax.form;
+        Some(Box::new(Rows { form, length: self.row? }))
+    }
+}
+
+/// Rows inside an operator that reads them.
+struct Rows {
+    form: Form,
+    length: usize,
+}
+
+impl PieceStage for Rows {
+    fn apply(&self, piece: &mut [f32], _offset: usize) {
+        piece.chunks_exact_mut(self.length.max(1)).for_each(|row| on_line(row, self.form));
     }
 }
 

@@ -1,0 +1,289 @@
+//! Several operators that become one: attention written out, and rows made on the way into a
+//! product. Unfused plans are the oracle.
+
+use std::collections::BTreeMap;
+
+use synfire_ops::arrange::transpose::transpose;
+use synfire_ops::attention::attend::attend;
+use synfire_ops::attention::attend_composite::attend_composite;
+use synfire_ops::broadcast::binary::add;
+use synfire_ops::broadcast::select::where_;
+use synfire_ops::dense::linear::linear;
+use synfire_ops::dense::matmul::matmul;
+use synfire_ops::differentiate::{Question, differentiate};
+use synfire_ops::index::masked_fill::masked_fill;
+use synfire_ops::normalize::row_norm::{layer_norm, rms_norm};
+use synfire_ops::normalize::softmax::{log_softmax, softmax};
+use synfire_ops::pointwise::unary::{fill, gelu, scale};
+use synfire_ops::reduce::reduction::{Keep, sum};
+use synfire_ops::sample::noise;
+use synfire_runtime::define::{Draft, Wire};
+use synfire_runtime::device::Devices;
+use synfire_runtime::fault::Code;
+use synfire_runtime::graph::Graph;
+use synfire_runtime::launch::Options;
+use synfire_runtime::operator::Operator;
+use synfire_runtime::place::{Placement, place};
+use synfire_runtime::plan::{Limits, Plan, PlanData, plan};
+use synfire_runtime::random::Seed;
+use synfire_runtime::simulate::{Simulation, simulate};
+use synfire_runtime::spec::{Dimension, Element, Spec};
+use synfire_runtime::value::Value;
+
+use super::{check, graph, operator_steps, parameter};
+
+/// How the scores of written-out attention are masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mask {
+    None,
+    /// Numbers are added.
+    Added,
+    /// The same, from the other side.
+    AddedTo,
+    /// Scores are chosen.
+    Kept,
+    /// Scores are replaced.
+    Hidden,
+}
+
+const MASKS: [Mask; 5] = [Mask::None, Mask::Added, Mask::AddedTo, Mask::Kept, Mask::Hidden];
+
+/// Attention as one writes it down, with a product that turns the keys or without.
+#[derive(Clone, Debug)]
+struct Written {
+    batch: Vec<usize>,
+    /// Queries, keys, features, values.
+    extents: [usize; 4],
+    mask: Mask,
+    turns: bool,
+}
+
+impl Written {
+    fn plain(extents: [usize; 4]) -> Self {
+        Self { batch: vec![2], extents, mask: Mask::None, turns: false }
+    }
+
+    /// Random extents, odd ones too.
+    fn random(key: u64, mask: Mask) -> Self {
+        let seed = Seed(key).named("extents");
+        let pick = |counter: u64| [1, 2, 3, 7, 16, 37, 64, 65, 131][seed.index(counter, 9)];
+        let batch = [vec![], vec![3], vec![2, 3]][seed.index(4, 3)].clone();
+        let extents = [pick(0), pick(1), pick(2), pick(3)];
+        Self { batch, extents, mask, turns: key.is_multiple_of(2) }
+    }
+
+    fn operands(&self) -> [Vec<usize>; 3] {
+        let [queries, keys, features, values] = self.extents;
+        let matrices = [[queries, features], [keys, features], [keys, values]];
+        matrices.map(|matrix| [&self.batch[..], &matrix].concat())
+    }
+
+    /// Causal; the first query may attend to nothing where truth values tell.
+    fn mask(&self) -> Option<Value> {
+        let [queries, keys, ..] = self.extents;
+        let is_kept = |at: usize| at % keys < at / keys;
+        let places = 0..queries * keys;
+        let bytes = |hides: bool| places.clone().map(|at| u8::from(is_kept(at) != hides)).collect();
+        let truths = |hides| Value::from_bytes(Element::Bool, &[queries, keys], bytes(hides));
+        match self.mask {
+            Mask::None => None,
+            Mask::Added | Mask::AddedTo => Some(noise(9, &[queries, keys])),
+            Mask::Kept => Some(truths(false)),
+            Mask::Hidden => Some(truths(true)),
+        }
+    }
+
+    fn masked(&self, draft: &mut Draft, scores: Wire) -> Wire {
+        let Some(mask) = self.mask() else { return scores };
+        let mask = draft.feed("mask", mask.spec());
+        match self.mask {
+            Mask::AddedTo => draft.apply(add(), &[mask, scores]),
+            Mask::Hidden => masked_fill(draft, scores, mask, f64::NEG_INFINITY),
+            Mask::Kept => {
+                let outside = draft.apply(fill(f64::NEG_INFINITY), &[scores]);
+                draft.apply(where_(), &[mask, scores, outside])
+            }
+            _ => draft.apply(add(), &[scores, mask]),
+        }
+    }
+
+    fn build(&self, draft: &mut Draft) -> Wire {
+        let extents = self.operands();
+        let mut names = ["q", "k", "v"].into_iter().zip(&extents);
+        let mut next = || names.next().map(|(name, own)| draft.feed(name, Spec::f32(own.clone())));
+        let [q, k, v] = [(); 3].map(|()| next().expect("there are three"));
+        let rank = self.batch.len() + 2;
+        let scores = if self.turns {
+            let mut order: Vec<usize> = (0..rank).collect();
+            order.swap(rank - 2, rank - 1);
+            let turned = draft.apply(transpose(&order), &[k]);
+            draft.apply_named("scores", matmul(), &[q, turned])
+        } else {
+            draft.apply_named("scores", matmul().transpose_b(), &[q, k])
+        };
+        let scores = draft.apply(scale(1.0 / (self.extents[2] as f64).sqrt()), &[scores]);
+        let scores = self.masked(draft, scores);
+        let weights = draft.apply_named("weights", softmax(rank - 1), &[scores]);
+        draft.apply_named("y", matmul(), &[weights, v])
+    }
+
+    fn graph(&self) -> Graph {
+        let mut draft = Draft::new();
+        let y = self.build(&mut draft);
+        draft.outlet("out", y);
+        draft.check().expect("the draft is right")
+    }
+
+    fn feeds(&self) -> BTreeMap<String, Vec<Option<Value>>> {
+        let names = ["q", "k", "v"].into_iter().zip(self.operands()).zip(1..);
+        let operands = names.map(|((name, own), key)| (name, noise(key, &own)));
+        let all = operands.chain(self.mask().map(|mask| ("mask", mask)));
+        all.map(|(name, value)| (name.to_owned(), vec![Some(value)])).collect()
+    }
+
+    /// What a plan gives.
+    fn outcome(&self, plan: &Plan, outlet: &str) -> Vec<f32> {
+        let simulation = Simulation { feeds: self.feeds(), ..Simulation::default() };
+        let outcome = simulate(plan, &Options::default(), &simulation).expect("it runs");
+        let value = outcome.outlets[outlet][0].value.clone();
+        value.expect("nothing fails").expect("nothing is null").elements()
+    }
+}
+
+fn planned(graph: &Graph, limits: &Limits) -> Plan {
+    let placed = place(graph, &Devices::cpu(1), &Placement::new()).expect("it is placed");
+    plan(&placed, limits).expect("it is planned")
+}
+
+fn unfused() -> Limits {
+    Limits { fusion: false, ..Limits::default() }
+}
+
+/// Whether a plan absorbed anything.
+fn absorbs(plan: &Plan) -> bool {
+    !plan.data().absorbed.is_empty()
+}
+
+/// Equal within the tolerance of the form, NaN where the other is.
+fn assert_close(found: &[f32], wanted: &[f32], what: &dyn std::fmt::Debug) {
+    let tolerance = attend().contract().tolerance;
+    let largest = wanted.iter().filter(|x| x.is_finite()).fold(0.0, |max, x| x.abs().max(max));
+    let most = tolerance.absolute + tolerance.relative * f64::from(largest);
+    assert_eq!(found.len(), wanted.len(), "{what:?}");
+    for (found, wanted) in found.iter().zip(wanted) {
+        let same = found.is_nan() == wanted.is_nan();
+        let near = wanted.is_nan() || f64::from((found - wanted).abs()) <= most;
+        assert!(same && near, "{what:?}: {found} and {wanted}");
+    }
+}
+
+#[test]
+fn attention_written_out_is_one_operator() {
+    for key in 0..40 {
+        let written = Written::random(key, MASKS[key as usize % MASKS.len()]);
+        let graph = written.graph();
+        let [fused, plain] = [Limits::default(), unfused()].map(|limits| planned(&graph, &limits));
+        assert_eq!(super::steps(&fused), 1, "{written:?}");
+        assert!(!absorbs(&plain));
+        let outcome = written.outcome(&fused, "out");
+        assert_close(&outcome, &written.outcome(&plain, "out"), &written);
+        if matches!(written.mask, Mask::Kept | Mask::Hidden) {
+            assert!(outcome[0].is_nan(), "a softmax of nothing is no number");
+        }
+    }
+}
+
+#[test]
+fn attention_takes_no_matrix_of_scores() {
+    let written = Written::plain([512, 512, 16, 16]);
+    let graph = written.graph();
+    let [fused, plain] = [Limits::default(), unfused()].map(|limits| planned(&graph, &limits));
+    let bytes = |plan: &Plan| plan.memory().iter().map(|row| row.total_bytes()).sum::<u64>();
+    let scores = 2 * 512 * 512 * 4;
+    assert!(bytes(&fused) + scores <= bytes(&plain), "{} {}", bytes(&fused), bytes(&plain));
+    let largest = fused.data().registers.iter().map(|own| own.spec.elements()).max();
+    assert_eq!(largest, Some(2 * 512 * 16));
+    let text = fused.explain();
+    assert!(text.contains("attend for matmul + scale + softmax + matmul"), "{text}");
+}
+
+#[test]
+fn what_is_not_attention_is_none() {
+    let written = Written::plain([3, 3, 5, 4]);
+    let mut builders: Vec<Box<dyn Fn(&mut Draft, Wire, Wire) -> Wire>> = Vec::new();
+    // Along the wrong axis; logarithms; scaled after the mask; masked twice; an offset.
+    builders.push(Box::new(|draft, scores, _| draft.apply(softmax(1), &[scores])));
+    builders.push(Box::new(|draft, scores, _| draft.apply(log_softmax(2), &[scores])));
+    builders.push(Box::new(|draft, scores, mask| {
+        let scores = draft.apply(add(), &[scores, mask]);
+        let scores = draft.apply(scale(2.0), &[scores]);
+        draft.apply(softmax(2), &[scores])
+    }));
+    builders.push(Box::new(|draft, scores, mask| {
+        let once = draft.apply(add(), &[scores, mask]);
+        let twice = draft.apply(add(), &[once, mask]);
+        draft.apply(softmax(2), &[twice])
+    }));
+    builders.push(Box::new(|draft, scores, _| {
+        let scores = draft.apply(fill(2.0), &[scores]);
+        draft.apply(softmax(2), &[scores])
+    }));
+    for build in builders {
+        let mut draft = Draft::new();
+        let operands = ["q", "k", "v"].into_iter().zip(written.operands());
+        let [q, k, v] = operands
+            .map(|(name, own)| draft.feed(name, Spec::f32(own)))
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("there are three");
+        let mask = draft.feed("mask", Spec::f32([3, 3]));
+        let scores = draft.apply(matmul().transpose_b(), &[q, k]);
+        let weights = build(&mut draft, scores, mask);
+        let y = draft.apply(matmul(), &[weights, v]);
+        draft.outlet("out", y);
+        draft.outlet("mask out", mask);
+        let graph = draft.check().expect("the draft is right");
+        assert!(!absorbs(&planned(&graph, &Limits::default())), "{graph}");
+    }
+}
+
+#[test]
+fn what_somebody_sees_is_not_absorbed() {
+    let written = Written::random(3, Mask::Kept);
+    let graph = written.graph();
+    let plain = written.outcome(&planned(&graph, &unfused()), "out");
+    for stream in ["scores:y", "weights:y"] {
+        let probed = Limits { probes: vec![stream.to_owned()], ..Limits::default() };
+        let sized =
+            Limits { capacities: [(stream.to_owned(), 3)].into(), ..Limits::default() };
+        for limits in [probed, sized] {
+            let plan = planned(&graph, &limits);
+            assert!(!absorbs(&plan), "{stream}");
+            assert_eq!(written.outcome(&plan, "out"), plain);
+        }
+    }
+    let ends = Limits { probes: vec!["y:y".to_owned()], ..Limits::default() };
+    assert!(absorbs(&planned(&graph, &ends)), "the last one keeps its stream");
+    // Read twice.
+    let mut draft = Draft::new();
+    let y = written.build(&mut draft);
+    draft.outlet("out", y);
+    let weights = draft.apply_named("more", relu_of_nothing(), &[y]);
+    draft.outlet("more out", weights);
+    assert!(absorbs(&planned(&draft.check().expect("it is right"), &Limits::default())));
+}
+
+#[test]
+fn parts_on_two_devices_stay_apart() {
+    let written = Written::random(5, Mask::Added);
+    let graph = written.graph();
+    let plain = written.outcome(&planned(&graph, &unfused()), "out");
+    let devices = Devices::cpus(&[1, 1]);
+    for path in ["scores", "weights", "y"] {
+        let wishes = Placement::new().on("", "cpu:0").on(path, "cpu:1");
+        let placed = place(&graph, &devices, &wishes).expect("it is placed");
+        let plan = plan(&placed, &Limits::default()).expect("it is planned");
+        assert!(!absorbs(&plan), "{path}");
+        assert_eq!(written.outcome(&plan, "out"), plain);
+    }
+}
