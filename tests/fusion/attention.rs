@@ -1,20 +1,16 @@
-//! Several operators that become one: attention written out, and rows made on the way into a
-//! product. Unfused plans are the oracle.
+//! Attention written out with plain operators becomes one operator. Unfused plans are the oracle.
 
 use std::collections::BTreeMap;
 
 use synfire_ops::arrange::transpose::transpose;
 use synfire_ops::attention::attend::attend;
-use synfire_ops::attention::attend_composite::attend_composite;
 use synfire_ops::broadcast::binary::add;
 use synfire_ops::broadcast::select::where_;
-use synfire_ops::dense::linear::linear;
 use synfire_ops::dense::matmul::matmul;
 use synfire_ops::differentiate::{Question, differentiate};
 use synfire_ops::index::masked_fill::masked_fill;
-use synfire_ops::normalize::row_norm::{layer_norm, rms_norm};
 use synfire_ops::normalize::softmax::{log_softmax, softmax};
-use synfire_ops::pointwise::unary::{fill, gelu, scale};
+use synfire_ops::pointwise::unary::{fill, scale};
 use synfire_ops::reduce::reduction::{Keep, sum};
 use synfire_ops::sample::noise;
 use synfire_runtime::define::{Draft, Wire};
@@ -27,10 +23,12 @@ use synfire_runtime::place::{Placement, place};
 use synfire_runtime::plan::{Limits, Plan, PlanData, plan};
 use synfire_runtime::random::Seed;
 use synfire_runtime::simulate::{Simulation, simulate};
-use synfire_runtime::spec::{Dimension, Element, Spec};
+use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
-use super::{check, graph, operator_steps, parameter};
+use crate::fixture::cpus;
+
+use super::{absorbs, planned, steps, unfused};
 
 /// How the scores of written-out attention are masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,12 +53,15 @@ struct Written {
     /// Queries, keys, features, values.
     extents: [usize; 4],
     mask: Mask,
+    /// Whether truth values leave the first query nothing to attend to.
+    is_blind: bool,
     turns: bool,
 }
 
 impl Written {
     fn plain(extents: [usize; 4]) -> Self {
-        Self { batch: vec![2], extents, mask: Mask::None, turns: false }
+        let (mask, is_blind, turns) = (Mask::None, false, false);
+        Self { batch: vec![2], extents, mask, is_blind, turns }
     }
 
     /// Random extents, odd ones too.
@@ -69,7 +70,7 @@ impl Written {
         let pick = |counter: u64| [1, 2, 3, 7, 16, 37, 64, 65, 131][seed.index(counter, 9)];
         let batch = [vec![], vec![3], vec![2, 3]][seed.index(4, 3)].clone();
         let extents = [pick(0), pick(1), pick(2), pick(3)];
-        Self { batch, extents, mask, turns: key.is_multiple_of(2) }
+        Self { batch, extents, mask, is_blind: true, turns: key.is_multiple_of(2) }
     }
 
     fn operands(&self) -> [Vec<usize>; 3] {
@@ -78,10 +79,10 @@ impl Written {
         matrices.map(|matrix| [&self.batch[..], &matrix].concat())
     }
 
-    /// Causal; the first query may attend to nothing where truth values tell.
+    /// Causal, where truth values tell.
     fn mask(&self) -> Option<Value> {
         let [queries, keys, ..] = self.extents;
-        let is_kept = |at: usize| at % keys < at / keys;
+        let is_kept = |at: usize| at % keys < at / keys + usize::from(!self.is_blind);
         let places = 0..queries * keys;
         let bytes = |hides: bool| places.clone().map(|at| u8::from(is_kept(at) != hides)).collect();
         let truths = |hides| Value::from_bytes(Element::Bool, &[queries, keys], bytes(hides));
@@ -107,7 +108,8 @@ impl Written {
         }
     }
 
-    fn build(&self, draft: &mut Draft) -> Wire {
+    /// Scores, weights and what comes out.
+    fn build(&self, draft: &mut Draft) -> [Wire; 3] {
         let extents = self.operands();
         let mut names = ["q", "k", "v"].into_iter().zip(&extents);
         let mut next = || names.next().map(|(name, own)| draft.feed(name, Spec::f32(own.clone())));
@@ -121,15 +123,15 @@ impl Written {
         } else {
             draft.apply_named("scores", matmul().transpose_b(), &[q, k])
         };
-        let scores = draft.apply(scale(1.0 / (self.extents[2] as f64).sqrt()), &[scores]);
-        let scores = self.masked(draft, scores);
-        let weights = draft.apply_named("weights", softmax(rank - 1), &[scores]);
-        draft.apply_named("y", matmul(), &[weights, v])
+        let scaled = draft.apply(scale(1.0 / (self.extents[2] as f64).sqrt()), &[scores]);
+        let masked = self.masked(draft, scaled);
+        let weights = draft.apply_named("weights", softmax(rank - 1), &[masked]);
+        [scores, weights, draft.apply_named("y", matmul(), &[weights, v])]
     }
 
     fn graph(&self) -> Graph {
         let mut draft = Draft::new();
-        let y = self.build(&mut draft);
+        let [.., y] = self.build(&mut draft);
         draft.outlet("out", y);
         draft.check().expect("the draft is right")
     }
@@ -148,20 +150,6 @@ impl Written {
         let value = outcome.outlets[outlet][0].value.clone();
         value.expect("nothing fails").expect("nothing is null").elements()
     }
-}
-
-fn planned(graph: &Graph, limits: &Limits) -> Plan {
-    let placed = place(graph, &Devices::cpu(1), &Placement::new()).expect("it is placed");
-    plan(&placed, limits).expect("it is planned")
-}
-
-fn unfused() -> Limits {
-    Limits { fusion: false, ..Limits::default() }
-}
-
-/// Whether a plan absorbed anything.
-fn absorbs(plan: &Plan) -> bool {
-    !plan.data().absorbed.is_empty()
 }
 
 /// Equal within the tolerance of the form, NaN where the other is.
@@ -183,7 +171,7 @@ fn attention_written_out_is_one_operator() {
         let written = Written::random(key, MASKS[key as usize % MASKS.len()]);
         let graph = written.graph();
         let [fused, plain] = [Limits::default(), unfused()].map(|limits| planned(&graph, &limits));
-        assert_eq!(super::steps(&fused), 1, "{written:?}");
+        assert_eq!(steps(&fused), 1, "{written:?}");
         assert!(!absorbs(&plain));
         let outcome = written.outcome(&fused, "out");
         assert_close(&outcome, &written.outcome(&plain, "out"), &written);
@@ -249,13 +237,12 @@ fn what_is_not_attention_is_none() {
 
 #[test]
 fn what_somebody_sees_is_not_absorbed() {
-    let written = Written::random(3, Mask::Kept);
+    let written = Written { mask: Mask::Kept, ..Written::plain([5, 7, 3, 2]) };
     let graph = written.graph();
     let plain = written.outcome(&planned(&graph, &unfused()), "out");
     for stream in ["scores:y", "weights:y"] {
         let probed = Limits { probes: vec![stream.to_owned()], ..Limits::default() };
-        let sized =
-            Limits { capacities: [(stream.to_owned(), 3)].into(), ..Limits::default() };
+        let sized = Limits { capacities: [(stream.to_owned(), 3)].into(), ..Limits::default() };
         for limits in [probed, sized] {
             let plan = planned(&graph, &limits);
             assert!(!absorbs(&plan), "{stream}");
@@ -264,26 +251,95 @@ fn what_somebody_sees_is_not_absorbed() {
     }
     let ends = Limits { probes: vec!["y:y".to_owned()], ..Limits::default() };
     assert!(absorbs(&planned(&graph, &ends)), "the last one keeps its stream");
-    // Read twice.
-    let mut draft = Draft::new();
-    let y = written.build(&mut draft);
-    draft.outlet("out", y);
-    let weights = draft.apply_named("more", relu_of_nothing(), &[y]);
-    draft.outlet("more out", weights);
-    assert!(absorbs(&planned(&draft.check().expect("it is right"), &Limits::default())));
+}
+
+#[test]
+fn what_is_read_twice_is_not_absorbed() {
+    let written = Written { mask: Mask::Kept, ..Written::plain([5, 7, 3, 2]) };
+    let plain = written.outcome(&planned(&written.graph(), &unfused()), "out");
+    for read in [0, 1] {
+        let mut draft = Draft::new();
+        let wires = written.build(&mut draft);
+        draft.outlet("out", wires[2]);
+        draft.outlet("again", wires[read]);
+        let graph = draft.check().expect("the draft is right");
+        let plan = planned(&graph, &Limits::default());
+        assert!(!absorbs(&plan));
+        assert_eq!(written.outcome(&plan, "out"), plain);
+    }
+}
+
+#[test]
+fn a_gradient_keeps_what_it_reads() {
+    for mask in MASKS {
+        let written = Written { mask, ..Written::plain([5, 7, 3, 2]) };
+        let mut draft = Draft::new();
+        let [.., y] = written.build(&mut draft);
+        let loss = draft.apply(sum(&[0, 1, 2], Keep::Nothing), &[y]);
+        draft.outlet("loss", loss);
+        let graph = draft.check().expect("the draft is right");
+        let question = Question::new("loss", &["q", "k", "v"]);
+        let graph = differentiate(&graph, &question).expect("it has a gradient");
+        let [fused, plain] = [Limits::default(), unfused()].map(|limits| planned(&graph, &limits));
+        assert!(fused.data().absorbed.iter().all(|own| own.into != "y"), "weights are read");
+        for outlet in ["loss", "gradient/q", "gradient/k", "gradient/v"] {
+            let outcomes = [&fused, &plain].map(|plan| written.outcome(plan, outlet));
+            assert_close(&outcomes[0], &outcomes[1], &(mask, outlet));
+        }
+    }
 }
 
 #[test]
 fn parts_on_two_devices_stay_apart() {
-    let written = Written::random(5, Mask::Added);
+    let written = Written { mask: Mask::Added, ..Written::plain([5, 7, 3, 2]) };
     let graph = written.graph();
     let plain = written.outcome(&planned(&graph, &unfused()), "out");
-    let devices = Devices::cpus(&[1, 1]);
     for path in ["scores", "weights", "y"] {
         let wishes = Placement::new().on("", "cpu:0").on(path, "cpu:1");
-        let placed = place(&graph, &devices, &wishes).expect("it is placed");
+        let placed = place(&graph, &cpus(2), &wishes).expect("it is placed");
         let plan = plan(&placed, &Limits::default()).expect("it is planned");
         assert!(!absorbs(&plan), "{path}");
         assert_eq!(written.outcome(&plan, "out"), plain);
     }
+}
+
+#[test]
+fn an_order_may_name_what_was_absorbed() {
+    let written = Written::plain([3, 3, 5, 4]);
+    let graph = written.graph();
+    let plain = planned(&graph, &unfused());
+    let volleys = plain.data().volleys.iter().flat_map(|volley| &volley.steps);
+    let order: Vec<String> =
+        volleys.map(|step| plain.data().actors[step.actor as usize].path.clone()).collect();
+    let orders = |order: &[String]| [("cpu:0".to_owned(), order.to_vec())].into();
+    let limits = Limits { orders: orders(&order), ..Limits::default() };
+    assert!(absorbs(&planned(&graph, &limits)));
+    let limits = Limits { orders: orders(&order[1..]), ..Limits::default() };
+    let placed = place(&graph, &Devices::cpu(1), &Placement::new()).expect("it is placed");
+    let faults = plan(&placed, &limits).expect_err("a node is missing");
+    assert_eq!(faults.codes(), [Code::UnknownPath]);
+}
+
+#[test]
+fn a_saved_plan_says_what_it_absorbed() {
+    let written = Written { mask: Mask::Hidden, ..Written::plain([5, 7, 3, 2]) };
+    let placed = place(&written.graph(), &Devices::cpu(1), &Placement::new());
+    let placed = placed.expect("it is placed");
+    let plan = plan(&placed, &Limits::default()).expect("it is planned");
+    let data = PlanData::decode(&plan.data().encode()).expect("it was just written");
+    let bound = Plan::bind(data.clone(), &placed).expect("it is for this graph");
+    assert_eq!(bound.explain(), plan.explain());
+    assert_eq!(written.outcome(&bound, "out"), written.outcome(&plan, "out"));
+    let refused = |damage: fn(&mut PlanData)| {
+        let mut damaged = data.clone();
+        damage(&mut damaged);
+        let faults = Plan::bind(damaged, &placed).expect_err("another plan");
+        assert_eq!(faults.codes(), [Code::Format]);
+    };
+    refused(|data| data.absorbed.clear());
+    refused(|data| data.absorbed.push(data.absorbed[0].clone()));
+    refused(|data| data.absorbed[0].into = "scores".to_owned());
+    refused(|data| data.absorbed[0].nodes.truncate(1));
+    refused(|data| data.absorbed[0].operators[0] = "linear".to_owned());
+    refused(|data| data.probes.push("weights:y".to_owned()));
 }
