@@ -1,7 +1,7 @@
 //! What operators say about themselves to those that read them: the marks of this catalogue.
 //!
-//! A mark is a formula, not a name: whoever computes the same may lay it, a user's operator too, and
-//! is then a part of every form that asks for it (see [`synfire_runtime::mark`]).
+//! A mark is a formula, not a name: whoever computes the same may lay it, a user's operator too,
+//! and is then a part of every form that asks for it (see [`synfire_runtime::mark`]).
 
 /// The product of matrices of inputs 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -195,10 +195,13 @@ fn attention_takes_no_matrix_of_scores() {
     assert!(text.contains("attend for matmul + scale + softmax + matmul"), "{text}");
 }
 
+/// Weights from scores and a mask.
+type Weights = dyn Fn(&mut Draft, Wire, Wire) -> Wire;
+
 #[test]
 fn what_is_not_attention_is_none() {
     let written = Written::plain([3, 3, 5, 4]);
-    let mut builders: Vec<Box<dyn Fn(&mut Draft, Wire, Wire) -> Wire>> = Vec::new();
+    let mut builders: Vec<Box<Weights>> = Vec::new();
     // Along the wrong axis; logarithms; scaled after the mask; masked twice; an offset.
     builders.push(Box::new(|draft, scores, _| draft.apply(softmax(1), &[scores])));
     builders.push(Box::new(|draft, scores, _| draft.apply(log_softmax(2), &[scores])));

@@ -1,4 +1,4 @@
-//! The host kernel: one product over all rows, or block by block over rows that are made on the way.
+//! The host kernel: one product over all rows, or over blocks of rows that are made on the way.
 
 use bytemuck::cast_slice_mut;
 use synfire_runtime::crew::Crew;

@@ -2,7 +2,7 @@
 
 use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{FireError, Kernel, PieceStage, Specs};
-use synfire_runtime::spec::Element;
+use synfire_runtime::spec::{Dimension, Element};
 
 use super::{Affine, Centre, RowNorm};
 use crate::host::pieces::pieces;
@@ -24,11 +24,10 @@ impl OnHost {
         let x = &specs.inputs[0];
         let is_constant = specs.constant[1..].iter().all(|&constant| constant);
         let is_row = is_constant && norm.axes == 1 && x.element == Element::F32;
-        let row = x
-            .dimensions
-            .last()
-            .filter(|last| is_row && !last.is_bounded())
-            .map(|last| last.bound());
+        let row = match x.dimensions.last() {
+            Some(&Dimension::Fixed(length)) if is_row => Some(length),
+            _ => None,
+        };
         Self { norm: norm.clone(), element: x.element, row }
     }
 

@@ -8,13 +8,14 @@ use super::family::{Parameters, Unary};
 use crate::sample::{Sample, Tensor, noise, reference};
 
 /// A row is `name(parameter = value in samples, ...) TOLERANCE: |x| formula, |x| expectation,
-/// |x, y| derivative => mark`, the last part for rows that lay one. The formula is generic over `R: Real`, the expectation is in `f64`; the
-/// derivative is a number where it is constant, else a formula over
-/// [terms](crate::gradient::Term).
+/// |x, y| derivative => mark`, the last for rows that lay a mark. The formula is generic over
+/// `R: Real`, the expectation is in `f64`; the derivative is a number where it is constant, else a
+/// formula over [terms](crate::gradient::Term).
 macro_rules! rows {
     ($($(#[$doc:meta])*
     $name:ident($($parameter:ident = $value:expr),*) $tolerance:ident:
-        |$x:ident| $formula:expr, |$z:ident| $expected:expr, |$u:ident, $v:ident| $slope:expr $(=> $mark:expr)?;)+
+        |$x:ident| $formula:expr, |$z:ident| $expected:expr,
+        |$u:ident, $v:ident| $slope:expr $(=> $mark:expr)?;)+
     ) => {
         $($(#[$doc])*
         #[must_use]
