@@ -13,6 +13,7 @@ pub mod blocks; // pieces that models share
 pub mod models; // one file for each model
 pub mod data; // where examples come from
 pub mod weights; // parameters in files
+pub mod onnx; // models of other frameworks
 pub mod report; // pictures and tables
 pub mod bench; // what things cost
 pub mod conform; // cases of other frameworks

@@ -44,6 +44,9 @@ use crate::torch::Torch;
 mod on_host; // one product
 use on_host::OnHost;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("linear", |case| {
     let [x] = names::operands(case, [names::FIRST])?;

@@ -47,6 +47,9 @@ use crate::torch::{Case, Torch};
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("softmax", |case| named(case, softmax)),

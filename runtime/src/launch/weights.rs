@@ -7,7 +7,7 @@ use half::{bf16, f16};
 
 use crate::define::Initial;
 use crate::fault::{Code, Fault, Stage};
-use crate::graph::{GraphData, Role};
+use crate::graph::{Graph, GraphData, Node, Role};
 use crate::operator::FireError;
 use crate::random::Seed;
 use crate::solo::fire_once;
@@ -29,6 +29,18 @@ impl Weights {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The first value of every parameter of `graph`: the one given, else that of its own from the
+    /// seed.
+    #[must_use]
+    pub fn values(&self, graph: &Graph, seed: Seed) -> BTreeMap<String, Value> {
+        let nodes = graph.0.nodes.iter().enumerate().filter(|(_, node)| node.is_weight());
+        let value = |(index, node): (usize, &Node)| {
+            let value = self.value(&graph.0, index, seed).expect("a parameter is not computed");
+            (node.path.clone(), value)
+        };
+        nodes.map(value).collect()
     }
 
     /// What does not fit the graph.
