@@ -4,25 +4,23 @@
 //! scopes by `/`; PyTorch's state dictionaries divide modules by `.`, so most maps begin with
 //! [`dotted`] and rename what is called otherwise. The same map reads and writes.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors, View};
+use safetensors::{Dtype, SafeTensors};
 use synfire_runtime::graph::Graph;
 use synfire_runtime::launch::Weights;
-use synfire_runtime::random::Seed;
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
+
+use crate::atomic;
 
 /// More bytes than any weights file of ours has.
 const BYTES_MAX: u64 = 8 << 30;
 
 /// Element types with their names in the format.
-const ELEMENTS: [(Element, Dtype); 8] = [
+const FORMS: [(Element, Dtype); 8] = [
     (Element::F32, Dtype::F32),
     (Element::F16, Dtype::F16),
     (Element::BF16, Dtype::BF16),
@@ -33,7 +31,13 @@ const ELEMENTS: [(Element, Dtype); 8] = [
     (Element::Bool, Dtype::BOOL),
 ];
 
-/// Why weights could not be read or written: all misfits at once.
+/// The name map of most state dictionaries: scopes are modules.
+#[must_use]
+pub fn dotted(path: &str) -> String {
+    path.replace('/', ".")
+}
+
+/// Why weights could not be read: all misfits at once.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {}", .path.display(), .reasons.join("; "))]
 pub struct WeightsError {
@@ -41,12 +45,6 @@ pub struct WeightsError {
     pub path: PathBuf,
     /// What is wrong.
     pub reasons: Vec<String>,
-}
-
-/// The name map of most state dictionaries: scopes are modules.
-#[must_use]
-pub fn dotted(path: &str) -> String {
-    path.replace('/', ".")
 }
 
 /// Reads the parameters of `graph` from a safetensors file; `name` gives the name in the file of a
@@ -95,73 +93,33 @@ pub fn load(
     Err(WeightsError { path: path.to_owned(), reasons })
 }
 
-/// Writes every parameter of `graph` to a safetensors file, for other tools too; `name` gives the
-/// name in the file of a parameter path. What `weights` leaves out is initialised from the seed.
-///
-/// The file is written under another name first and put in its place when it is whole, so a reader
-/// sees the old one or the new one, whatever happens on the way.
+/// Writes values to a safetensors file, whole or not at all; `name` gives the name in the file of a
+/// path.
 ///
 /// # Errors
-/// When two parameters have one name, or the file cannot be written.
+/// When an element type has no form there, two values get one name, or the file cannot be written.
 pub fn save(
     path: &Path,
-    graph: &Graph,
-    (weights, seed): (&Weights, Seed),
+    values: &BTreeMap<String, Value>,
     name: &dyn Fn(&str) -> String,
 ) -> Result<(), WeightsError> {
-    let fail = |reasons: Vec<String>| WeightsError { path: path.to_owned(), reasons };
+    let fail = |reason: String| WeightsError { path: path.to_owned(), reasons: vec![reason] };
     let mut tensors = BTreeMap::new();
-    let mut reasons = Vec::new();
-    for (parameter, value) in weights.values(graph, seed) {
-        let own = name(&parameter);
-        if tensors.insert(own.clone(), Tensor(value)).is_some() {
-            reasons.push(format!("{own} is the name of two parameters"));
+    for (own, value) in values {
+        let tensor = TensorView::new(form(value.element), value.extents.clone(), value.bytes());
+        let tensor = tensor.map_err(|error| fail(format!("{own}: {error}")))?;
+        if tensors.insert(name(own), tensor).is_some() {
+            return Err(fail(format!("{own}: another value is called {} too", name(own))));
         }
     }
-    if !reasons.is_empty() {
-        return Err(fail(reasons));
-    }
-    let bytes = safetensors::serialize(tensors, None).map_err(|e| fail(vec![e.to_string()]))?;
-    replace(path, &bytes).map_err(|error| fail(vec![error.to_string()]))
+    let bytes = safetensors::serialize(tensors, None).map_err(|error| fail(error.to_string()))?;
+    atomic::write(path, &bytes).map_err(|error| fail(error.to_string()))
 }
 
-/// Puts a whole file in the place of another.
-fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".partial");
-    let beside = PathBuf::from(beside);
-    let written = File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let placed = written.and_then(|()| std::fs::rename(&beside, path));
-    if placed.is_err() {
-        // What is half written is of no use; that it stays is no second failure.
-        let _ = std::fs::remove_file(&beside);
-    }
-    placed
-}
-
-/// A value as the format sees it.
-struct Tensor(Value);
-
-impl View for Tensor {
-    fn dtype(&self) -> Dtype {
-        let found = ELEMENTS.iter().find(|(element, _)| *element == self.0.element);
-        found.expect("every element type has a name").1
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.0.extents
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        self.0.bytes().into()
-    }
-
-    fn data_len(&self) -> usize {
-        self.0.bytes().len()
-    }
+/// The name of an element type in the file.
+fn form(element: Element) -> Dtype {
+    let found = FORMS.iter().find(|(own, _)| *own == element);
+    found.expect("every element type has a name").1
 }
 
 /// The tensor as a value of `spec`.
@@ -173,8 +131,12 @@ fn widened(tensor: &TensorView<'_>, spec: &Spec) -> Result<Value, String> {
     let data = tensor.data();
     let pairs = || data.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
     let elements: Vec<f32> = match (tensor.dtype(), spec.element) {
-        (own, element) if ELEMENTS.contains(&(element, own)) => {
-            return Ok(Value::from_bytes(element, &extents, data.to_vec()));
+        (found, Element::Bool) if found == Dtype::BOOL => {
+            let truths = data.iter().map(|&byte| u8::from(byte != 0)).collect();
+            return Ok(Value::from_bytes(Element::Bool, &extents, truths));
+        }
+        (found, wanted) if found == form(wanted) => {
+            return Ok(Value::from_bytes(wanted, &extents, data.to_vec()));
         }
         (Dtype::F16, Element::F32) => {
             pairs().map(|pair| half::f16::from_le_bytes(pair).to_f32()).collect()

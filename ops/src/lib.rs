@@ -55,5 +55,6 @@ catalog::operators! {
         soft_margin, hinge, hinge_embedding, margin_ranking, bce, nll, cross_entropy, multi_margin,
         focal, dice, lovasz, cosine_similarity, cosine_embedding, triplet_margin, ctc, ctc_gradient;
     resample: resize, interpolate, grid_sample, affine_grid;
+    optimise: sgd, adam;
     spectral: dft, rdft, cosine, fft, rfft, dct, stft;
 }

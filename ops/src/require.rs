@@ -34,6 +34,12 @@ pub(crate) fn fixed(port: &str, spec: &Spec, axis: usize) -> Result<usize, SpecE
     }
 }
 
+/// `spec` is that of weights: real numbers of fixed extents.
+pub(crate) fn weight(port: &str, spec: &Spec) -> Result<(), SpecError> {
+    element(port, spec, &[Element::F32, Element::F64])?;
+    (0..spec.rank()).try_for_each(|axis| fixed(port, spec, axis).map(|_| ()))
+}
+
 /// `spec` is `wanted`, but for the dimension `except`.
 pub(crate) fn alike(
     port: &str,

@@ -16,7 +16,9 @@ use crate::spec::{BYTES_MAX, RANK_MAX, Spec};
 use crate::token::BOUNDED_MAX;
 use crate::value::Value;
 
+mod listing; // what a draft holds so far
 mod reopen; // a checked graph as a draft again
+mod update; // parameters that change
 
 /// An outlet of a node in a draft: what calls of the draft take and give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +69,11 @@ pub(crate) enum Kind {
     Feed,
     Outlet,
     Parameter(Initial),
-    /// A delay of `steps`; resolved into its edges by `check`.
+    /// A delay of `steps`; resolved into its edges by `check`. A parameter that is updated is one.
     Delay {
         steps: usize,
         initial: Initial,
+        is_parameter: bool,
     },
 }
 
@@ -177,13 +180,15 @@ impl Draft {
     #[track_caller]
     pub fn delay(&mut self, wire: Wire, steps: usize, initial: Initial) -> Wire {
         let spec = self.known(wire);
-        self.add("delay", Kind::Delay { steps, initial }, vec![wire], spec)
+        let kind = Kind::Delay { steps, initial, is_parameter: false };
+        self.add("delay", kind, vec![wire], spec)
     }
 
     /// A stream whose source comes later in the program, delayed by `steps`: the way to a cycle.
     #[track_caller]
     pub fn feedback(&mut self, spec: Spec, steps: usize, initial: Initial) -> (Wire, Feedback) {
-        let wire = self.add("feedback", Kind::Delay { steps, initial }, Vec::new(), vec![spec]);
+        let kind = Kind::Delay { steps, initial, is_parameter: false };
+        let wire = self.add("feedback", kind, Vec::new(), vec![spec]);
         (wire, Feedback { draft: wire.draft, node: wire.node })
     }
 

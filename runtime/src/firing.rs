@@ -7,6 +7,7 @@
 use crate::actor::register::Port;
 use crate::crew::Crew;
 use crate::device::Buffer;
+use crate::operator::PAIR_PORTS;
 use crate::spec::{Extents, Scalar, Spec};
 use crate::token::{Stamp, State};
 
@@ -17,54 +18,63 @@ pub struct Firing<'a> {
     pub(crate) crew: &'a Crew,
     pub(crate) scratch: Option<&'a mut [u8]>,
     pub(crate) index: u64,
-    pair: InPlace,
+    pairs: InPlace,
     /// The first output token that has not been taken yet: outputs are taken in order.
     next: u64,
 }
 
-/// The input and output of an actor that are one place, if any.
+/// The inputs and outputs of an actor that are one place with a port of the other side, one bit
+/// each: what every firing asks is answered by two words beside the actor's ports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct InPlace(Option<(u16, u16)>);
+pub(crate) struct InPlace {
+    inputs: u16,
+    outputs: u16,
+}
+
+const _: () = assert!(PAIR_PORTS == u16::BITS as usize, "a bit for each port of a pair");
 
 impl InPlace {
-    /// Finds the pair.
+    /// Finds the pairs.
     pub(crate) fn of(inputs: &[Port], outputs: &[Port]) -> Self {
-        let mut pair = None;
+        let mut pairs = Self::default();
         for (input, from) in inputs.iter().enumerate() {
             for (output, to) in outputs.iter().enumerate() {
                 if from.is_same_place(to) {
-                    assert!(pair.is_none(), "an actor has at most one in-place pair");
-                    pair = Some((input as u16, output as u16));
+                    let is_free = !pairs.has_input(input) && !pairs.has_output(output);
+                    assert!(is_free, "a port is in one in-place pair at most");
+                    assert!(input.max(output) < PAIR_PORTS, "pairs are of the first ports");
+                    pairs.inputs |= 1 << input;
+                    pairs.outputs |= 1 << output;
                 }
             }
         }
-        Self(pair)
+        pairs
     }
 
     #[inline]
-    fn input(self) -> Option<usize> {
-        self.0.map(|(input, _)| input as usize)
+    fn has_input(self, input: usize) -> bool {
+        input < PAIR_PORTS && self.inputs >> input & 1 == 1
     }
 
     #[inline]
-    fn output(self) -> Option<usize> {
-        self.0.map(|(_, output)| output as usize)
+    fn has_output(self, output: usize) -> bool {
+        output < PAIR_PORTS && self.outputs >> output & 1 == 1
     }
 }
 
 impl<'a> Firing<'a> {
     /// # Safety
     /// For `'a` the caller holds every slot of `inputs` for reading and every slot of `outputs`
-    /// alone, but for the in-place pair, which it holds alone as a pair. `pair` is that of the
+    /// alone, but for in-place pairs, which it holds alone as pairs. `pairs` are those of the
     /// ports.
     #[inline]
     pub(crate) unsafe fn new(
-        (inputs, outputs, pair): (&'a [Port], &'a [Port], InPlace),
+        (inputs, outputs, pairs): (&'a [Port], &'a [Port], InPlace),
         crew: &'a Crew,
         scratch: &'a mut [u8],
         index: u64,
     ) -> Self {
-        Self { inputs, outputs, crew, scratch: Some(scratch), index, pair, next: 0 }
+        Self { inputs, outputs, crew, scratch: Some(scratch), index, pairs, next: 0 }
     }
 
     /// The number of this firing, from 0: the key of counter-based random numbers.
@@ -130,7 +140,7 @@ impl<'a> Firing<'a> {
     pub fn input_token(&self, input: usize, token: u32) -> View<'a> {
         let port = &self.inputs[input];
         assert!(token < port.rate.max(1), "a firing sees as many tokens as its rate");
-        assert!(self.pair.input() != Some(input), "an input written in place is taken as a pair");
+        assert!(!self.pairs.has_input(input), "an input written in place is taken as a pair");
         View { port, token }
     }
 
@@ -152,7 +162,7 @@ impl<'a> Firing<'a> {
     pub fn output_token(&mut self, output: usize, token: u32) -> ViewMut<'a> {
         let port = &self.outputs[output];
         assert!(token < port.rate, "a firing writes as many tokens as its rate");
-        assert!(self.pair.output() != Some(output), "an output in place is taken as a pair");
+        assert!(!self.pairs.has_output(output), "an output in place is taken as a pair");
         self.take(output, token);
         ViewMut { port, token }
     }
@@ -166,11 +176,12 @@ impl<'a> Firing<'a> {
         self.take(output, 0);
         let (from, to) = (&self.inputs[input], &self.outputs[output]);
         let to_view = ViewMut { port: to, token: 0 };
-        if self.pair.0 == Some((input as u16, output as u16)) {
+        if self.pairs.has_output(output) {
+            assert!(from.is_same_place(to), "an output in place is taken with its own input");
             to.share_extents(from);
             Pair::Same(to_view)
         } else {
-            assert!(self.pair.0.is_none(), "another pair of this actor is in place");
+            assert!(!self.pairs.has_input(input), "an input in place is taken with its output");
             Pair::Distinct(View { port: from, token: 0 }, to_view)
         }
     }

@@ -24,6 +24,8 @@ pub struct Graph(pub(crate) Arc<GraphData>);
 #[derive(Debug)]
 pub(crate) struct GraphData {
     pub(crate) nodes: Vec<Node>,
+    /// Parameters that are updated: feedback edges, not nodes.
+    pub(crate) updated: Vec<Updated>,
     /// One iteration as runs of firings `(node, times)` that is possible from the initial tokens.
     pub(crate) order: Vec<(usize, u64)>,
 }
@@ -61,13 +63,30 @@ pub(crate) struct Node {
     pub(crate) line: Line,
 }
 
+/// A parameter that is updated.
+#[derive(Clone, Debug)]
+pub(crate) struct Updated {
+    pub(crate) path: String,
+    pub(crate) initial: Initial,
+    pub(crate) spec: Spec,
+    pub(crate) line: Line,
+}
+
+/// An initial token.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct First {
+    pub(crate) initial: Initial,
+    /// The path of the updated parameter whose first value it is, if it is one.
+    pub(crate) parameter: Option<Arc<str>>,
+}
+
 /// Where an input comes from.
 #[derive(Clone, Debug)]
 pub(crate) struct Edge {
     pub(crate) source: usize,
     pub(crate) port: usize,
     /// Initial tokens, oldest first.
-    pub(crate) initial: Vec<Initial>,
+    pub(crate) initial: Vec<First>,
 }
 
 impl Edge {
@@ -121,6 +140,15 @@ impl GraphData {
                 .filter(|(_, edge)| !self.is_constant(edge))
                 .map(move |(input, edge)| (target, input, edge))
         })
+    }
+
+    /// Path, spec and line of every parameter: constants in the order of definition, then those
+    /// that are updated.
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = (&str, &Spec, Line)> {
+        let constants = self.nodes.iter().filter(|node| node.is_weight());
+        let constants = constants.map(|node| (node.path.as_str(), &node.outputs[0], node.line));
+        let updated = self.updated.iter().map(|own| (own.path.as_str(), &own.spec, own.line));
+        constants.chain(updated)
     }
 
     pub(crate) fn index_of(&self, path: &str) -> Option<usize> {
@@ -177,14 +205,14 @@ impl Graph {
     /// Elements of the parameters below a path.
     #[must_use]
     pub fn parameters_under(&self, path: &str) -> u64 {
-        let nodes = self.0.nodes.iter().filter(|n| n.is_weight() && is_under(&n.path, path));
-        nodes.map(|node| node.outputs[0].elements() as u64).sum()
+        let own = self.0.parameters().filter(|(own, ..)| is_under(own, path));
+        own.map(|(_, spec, _)| spec.elements() as u64).sum()
     }
 
-    /// Path and spec of every parameter, in the order of definition.
+    /// Path and spec of every parameter: constants in the order of definition, then those that are
+    /// updated.
     pub fn parameter_list(&self) -> impl Iterator<Item = (&str, &Spec)> {
-        let nodes = self.0.nodes.iter().filter(|node| node.is_weight());
-        nodes.map(|node| (node.path.as_str(), &node.outputs[0]))
+        self.0.parameters().map(|(path, spec, _)| (path, spec))
     }
 
     /// Path and spec of every feed, in the order of definition.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::crew::Crew;
 use crate::graph::{Graph, GraphData, Role};
-use crate::launch::{Options, weights};
+use crate::launch::Options;
 use crate::operator::FireError;
 use crate::solo::Solo;
 use crate::value::Value;
@@ -47,7 +47,7 @@ impl<'a> Interpreter<'a> {
         for (index, node) in graph.nodes.iter().enumerate() {
             let initial = node.inputs.iter().map(|edge| {
                 let spec = graph.spec(edge);
-                let value = |initial| weights::value(initial, spec, options.seed);
+                let value = |first| options.weights.first(first, spec, options.seed);
                 edge.initial.iter().map(value).collect()
             });
             queues.push(initial.collect());

@@ -4,6 +4,7 @@
 
 mod memory; // arenas and registers
 mod wiring; // who waits for whom
+mod state; // cells, and going on from a snapshot
 mod assemble; // registers, ports and lanes from plan data
 pub(crate) mod weights; // the first values of parameters and delays
 
@@ -16,6 +17,7 @@ use crate::observe::Sampling;
 use crate::plan::Plan;
 use crate::random::Seed;
 use crate::run::{FaultPolicy, Inject, Run};
+use crate::snapshot::Snapshot;
 
 pub(crate) use assemble::{Assembly, assemble};
 pub use weights::Weights;
@@ -35,6 +37,11 @@ pub struct Options {
     pub sampling: Sampling,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
+    /// Iterations that sources may begin, those before the launch included, until
+    /// [`Run::allow`] says otherwise. Feeds are paced by who feeds them.
+    pub iterations: u64,
+    /// Goes on from here instead of from the initial tokens.
+    pub resume: Option<Arc<Snapshot>>,
     /// How often an idle lane looks again before it parks. None: about 20 us, and not at all when
     /// there are more lanes than cores.
     pub spins: Option<u32>,
@@ -49,16 +56,25 @@ impl Default for Options {
             order: Order::Static,
             sampling: Sampling::SPARSE,
             clock: Arc::new(RealClock::new()),
+            iterations: u64::MAX,
+            resume: None,
             spins: None,
         }
+    }
+}
+
+impl Options {
+    /// Iterations before the launch.
+    pub(crate) fn before(&self) -> u64 {
+        self.resume.as_ref().map_or(0, |snapshot| snapshot.iteration)
     }
 }
 
 /// Allocates what the plan says, loads the weights, prepares the kernels and starts the lanes.
 ///
 /// # Errors
-/// Weights that are missing, foreign or of another shape, a device that refuses memory, a kernel
-/// that cannot use its constants, a thread that cannot be started.
+/// Weights that are missing, foreign or of another shape, a snapshot of another graph, a device
+/// that refuses memory, a kernel that cannot use its constants, a thread that cannot be started.
 pub fn launch(plan: &Plan, options: &Options) -> Result<Run, Faults> {
     launch_with(plan, options, None)
 }

@@ -26,9 +26,10 @@ pub mod differentiate; // a graph that computes gradients too
 pub mod place; // devices and copies
 pub mod balance; // nodes moved by measured cost
 pub mod plan; // lanes, volleys, registers, bytes
-mod format; // the file format of plans
+mod format; // the file formats of plans and snapshots
 pub mod launch; // memory, ports, lanes and threads
 pub mod run; // a launched plan
+pub mod snapshot; // all state between two iterations
 pub mod control; // Runs as actix actors
 pub mod observe; // counters, distributions, traces
 

@@ -142,6 +142,9 @@ impl Tolerance {
     pub const SUM: Self = Self { relative: 2e-5, absolute: 1e-6 };
 }
 
+/// Ports that may be in an in-place pair: the first of each side.
+pub(crate) const PAIR_PORTS: usize = 16;
+
 /// What an operator promises, as data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contract {
@@ -151,8 +154,9 @@ pub struct Contract {
     pub inputs: Vec<Port>,
     /// Output ports.
     pub outputs: Vec<Port>,
-    /// `(input, output)`: the output may take the input's place, when nobody else reads it.
-    pub in_place: Option<(usize, usize)>,
+    /// `(input, output)`: the output may take the input's place, when nobody else reads it. A port
+    /// is in one pair at most.
+    pub in_place: Vec<(usize, usize)>,
     /// How it routes.
     pub routing: Routing,
     /// How it fuses.
@@ -174,7 +178,7 @@ impl Contract {
             name,
             inputs: Vec::new(),
             outputs: Vec::new(),
-            in_place: None,
+            in_place: Vec::new(),
             routing: Routing::Static,
             fusion: Fusion::None,
             effect: false,
@@ -222,9 +226,15 @@ impl Contract {
     }
 
     /// Output `output` may take the place of input `input`.
+    ///
+    /// # Panics
+    /// When a port has a pair, or a number of 16 or more: a mistake in the operator.
     #[must_use]
     pub fn in_place(mut self, input: usize, output: usize) -> Self {
-        self.in_place = Some((input, output));
+        let is_free = self.in_place.iter().all(|&(own, other)| own != input && other != output);
+        assert!(is_free, "a port is in one in-place pair at most");
+        assert!(input.max(output) < PAIR_PORTS, "in-place pairs are of the first ports");
+        self.in_place.push((input, output));
         self
     }
 

@@ -181,7 +181,8 @@ pub fn place(graph: &Graph, devices: &Devices, wishes: &Placement) -> Result<Pla
             faults.push(fault.wanted("no implicit copies").hint("place both ends on one memory"));
         }
     }
-    let mut placed = GraphData { nodes, order: Vec::new() };
+    let updated = data.updated.clone();
+    let mut placed = GraphData { nodes, updated, order: Vec::new() };
     placed.order = schedule::iteration(&placed, &mut faults);
     let graph = Graph(Arc::new(placed));
     Faults::or(faults, || Placed { graph, devices: devices.clone(), device_of, copies })

@@ -6,6 +6,7 @@
 //! does not wait; dropping a run aborts it.
 
 mod shared; // what all parts share
+mod rest; // a cut between two iterations
 mod feed; // tokens going in
 mod outlet; // tokens coming out
 
@@ -109,6 +110,8 @@ pub struct Run {
     mailboxes: BTreeMap<String, Arc<Mailbox>>,
     shared: Arc<Shared>,
     data: Arc<PlanData>,
+    /// The register of each updated parameter.
+    updated: BTreeMap<String, String>,
 }
 
 impl Run {
@@ -137,6 +140,7 @@ impl Run {
             mailboxes,
             shared,
             data,
+            updated: plan.updated(),
         };
         tracing::info!(lanes = lanes.len(), fingerprint = run.data.fingerprint, "launched");
         for (index, (lane, sleeper)) in lanes.into_iter().enumerate() {
@@ -358,6 +362,7 @@ fn turn(lane: &mut Lane, sleeper: &Sleeper, spins: u32) {
                 idle = 0;
             }
             Polled::Done => return,
+            Polled::Idle if lane.owes_state() => lane.leave_state(),
             Polled::Idle if idle < spins => {
                 idle += LOOKS;
                 lane.spin(LOOKS);
@@ -365,7 +370,9 @@ fn turn(lane: &mut Lane, sleeper: &Sleeper, spins: u32) {
             Polled::Idle => {
                 idle = 0;
                 lane.meter.parked.add(1);
-                sleeper.sleep_unless(|| lane.could_move() || lane.shared.is_aborting());
+                sleeper.sleep_unless(|| {
+                    lane.could_move() || lane.owes_state() || lane.shared.is_aborting()
+                });
             }
         }
     }

@@ -1,15 +1,71 @@
 //! Owned payloads: what is fed, received, loaded and compared.
 
+use serde::{Deserialize, Serialize};
+
 use crate::spec::{Dimension, Element, Scalar, Spec};
 
 /// An owned payload with its element type and extents, row-major.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Stored")]
 pub struct Value {
     /// The element type.
     pub element: Element,
     /// The extents, outermost first.
     pub extents: Vec<usize>,
+    #[serde(with = "whole")]
     bytes: Vec<u8>,
+}
+
+/// A value as read from a file, before it is believed.
+#[derive(Deserialize)]
+struct Stored {
+    element: Element,
+    extents: Vec<usize>,
+    #[serde(with = "whole")]
+    bytes: Vec<u8>,
+}
+
+impl TryFrom<Stored> for Value {
+    type Error = String;
+
+    fn try_from(Stored { element, extents, bytes }: Stored) -> Result<Self, String> {
+        let elements = extents.iter().try_fold(1_usize, |product, &n| product.checked_mul(n));
+        if elements.and_then(|n| n.checked_mul(element.bytes())) != Some(bytes.len()) {
+            return Err(format!("{} bytes of {element} of extents {extents:?}", bytes.len()));
+        }
+        Ok(Self { element, extents, bytes })
+    }
+}
+
+/// Bytes as one piece, not one by one.
+mod whole {
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<Vec<u8>, D::Error> {
+        struct Whole;
+
+        impl Visitor<'_> for Whole {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+
+            fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+                Ok(bytes)
+            }
+        }
+        from.deserialize_byte_buf(Whole)
+    }
 }
 
 impl Value {

@@ -2,16 +2,14 @@
 
 use synfire_ops::dense::conv_transpose2d::conv_transpose2d;
 use synfire_ops::dense::conv2d::conv2d;
-use synfire_ops::normalize::batch_norm::batch_norm;
 use synfire_ops::pointwise::unary::leaky_relu;
 use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::spec::Spec;
 
+use super::batch_norm::{Mode, Norm, normalise};
+
 /// The slope of the activation below zero.
 const SLOPE: f64 = 0.01;
-
-/// What the norm adds to the variance.
-const EPSILON: f64 = 1e-5;
 
 /// Names and sizes of one block.
 #[derive(Clone, Debug)]
@@ -21,6 +19,7 @@ pub struct Layer {
     channels: usize,
     kernel: usize,
     stride: usize,
+    mode: Mode,
 }
 
 impl Layer {
@@ -33,6 +32,7 @@ impl Layer {
             channels: 1,
             kernel: 1,
             stride: 1,
+            mode: Mode::Evaluate,
         }
     }
 
@@ -57,6 +57,13 @@ impl Layer {
         self
     }
 
+    /// Sets what it is built for.
+    #[must_use]
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
     /// Padding that keeps the size at stride 1; none when the size is to grow.
     fn padding(&self) -> usize {
         if self.stride == 1 { self.kernel / 2 } else { 0 }
@@ -73,16 +80,8 @@ impl Layer {
     }
 
     fn normalise(&self, draft: &mut Draft, x: Wire) -> Wire {
-        let normal = draft.scope(&self.norm, |draft| {
-            let mut parameter = |name: &str, initial: f64| {
-                draft.parameter(name, Spec::f32([self.channels]), Initial::Constant(initial))
-            };
-            let weight = parameter("weight", 1.0);
-            let bias = parameter("bias", 0.0);
-            let mean = parameter("running_mean", 0.0);
-            let variance = parameter("running_var", 1.0);
-            draft.apply(batch_norm(EPSILON), &[x, weight, bias, mean, variance])
-        });
+        let norm = Norm::default();
+        let normal = draft.scope(&self.norm, |draft| normalise(draft, x, norm, self.mode));
         draft.apply(leaky_relu(SLOPE), &[normal])
     }
 }

@@ -46,7 +46,7 @@ fn lines(reasons: &[String]) -> String {
 pub fn export(graph: &Graph, weights: &Weights, seed: Seed) -> Result<Vec<u8>, ExportError> {
     let members = graph.members();
     let mut written = Written::default();
-    let mut values = weights.values(graph, seed);
+    let mut values = weights.first_values(graph, seed);
     for (index, member) in members.iter().enumerate() {
         written.edges(&members, member);
         match member.part {

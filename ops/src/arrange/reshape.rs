@@ -230,10 +230,10 @@ mod cube {
     pub(super) struct OnCube(pub(super) Plan);
 
     impl CubeKernel for OnCube {
-        const IN_PLACE: Option<(usize, usize)> = Some((0, 0));
+        const IN_PLACE: &'static [(usize, usize)] = &[(0, 0)];
 
         fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
-            if call.is_in_place() {
+            if call.is_in_place(0) {
                 if let Some(extents) = self.0.extents_in_place(&call.output(0).extents()) {
                     call.set_extents(0, &extents);
                 }

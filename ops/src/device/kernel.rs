@@ -52,9 +52,9 @@ const UNITS: u32 = 64;
 
 /// An operator on an accelerator.
 pub trait CubeKernel: Send + Sync + 'static {
-    /// The input whose place an output may have, as the contract says: the kernel meets one buffer
+    /// The inputs whose places outputs may have, as the contract says: the kernel meets one buffer
     /// as both.
-    const IN_PLACE: Option<(usize, usize)> = None;
+    const IN_PLACE: &'static [(usize, usize)] = &[];
 
     /// Sets the extents of outputs that vary, and launches what computes them.
     ///
@@ -128,7 +128,8 @@ pub struct Call<'a, R: Runtime> {
     queue: &'a Queue<R>,
     inputs: &'a [Tensor],
     outputs: &'a mut [Tensor],
-    is_in_place: bool,
+    /// The pairs that are one token.
+    in_place: &'a [(usize, usize)],
     /// The number of the firing.
     index: u64,
     /// To see whether the device takes the kernel, one cube is enough.
@@ -151,10 +152,10 @@ impl<R: Runtime> Call<'_, R> {
         self.outputs.len()
     }
 
-    /// Whether the pair of [`CubeKernel::IN_PLACE`] is one token; it came with the extents of the
-    /// input as far as they vary, and those of the output elsewhere.
-    pub fn is_in_place(&self) -> bool {
-        self.is_in_place
+    /// Whether an output token is one with its input of [`CubeKernel::IN_PLACE`]; it came with the
+    /// extents of the input as far as they vary, and those of the output elsewhere.
+    pub fn is_in_place(&self, output: usize) -> bool {
+        self.in_place.iter().any(|&(_, own)| own == output)
     }
 
     /// An input token.
@@ -233,7 +234,8 @@ pub fn build<K: CubeKernel>(
     on_queue!(device.queue(), queue => attempt(queue, specs, &kernel))
         .map_err(KernelError::Refused)?;
     let (device, outputs_count) = (device.clone(), specs.outputs.len());
-    Ok(Box::new(OnDevice { device, kernel, inputs: vec![], outputs: vec![], outputs_count }))
+    let (inputs, outputs, in_place) = (vec![], vec![], vec![]);
+    Ok(Box::new(OnDevice { device, kernel, inputs, outputs, in_place, outputs_count }))
 }
 
 /// Launches one cube over memory as large as the largest port; its values do not matter.
@@ -253,8 +255,7 @@ fn attempt<R: Runtime, K: CubeKernel>(
     let mut outputs: Vec<Tensor> = specs.outputs.iter().map(tensor).collect();
     queue.exclusive(|| {
         let (inputs, outputs) = (&inputs[..], &mut outputs[..]);
-        let mut call =
-            Call { queue, inputs, outputs, is_in_place: false, index: 0, is_trial: true };
+        let mut call = Call { queue, inputs, outputs, in_place: &[], index: 0, is_trial: true };
         kernel.launch(&mut call).map_err(|error| error.to_string())
     })
 }
@@ -266,6 +267,8 @@ struct OnDevice<K> {
     /// The tokens of the present firing.
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
+    /// The pairs of the present firing that are one token: an input, and a token of `outputs`.
+    in_place: Vec<(usize, usize)>,
     outputs_count: usize,
 }
 
@@ -274,17 +277,17 @@ impl<K: CubeKernel> Kernel for OnDevice<K> {
         self.inputs.clear();
         self.outputs.clear();
         let mut views = Vec::with_capacity(self.outputs_count);
-        let mut shared = None;
+        self.in_place.clear();
         for output in 0..self.outputs_count {
-            let view = match K::IN_PLACE {
-                Some((input, place)) if place == output => match firing.pair(input, output) {
+            let view = match K::IN_PLACE.iter().find(|&&(_, own)| own == output) {
+                Some(&(input, _)) => match firing.pair(input, output) {
                     Pair::Distinct(_, view) => view,
                     Pair::Same(view) => {
-                        shared = Some((input, output));
+                        self.in_place.push((input, self.outputs.len()));
                         view
                     }
                 },
-                _ => firing.output(output),
+                None => firing.output(output),
             };
             self.outputs.push(written(&view)?);
             views.push(view);
@@ -295,10 +298,8 @@ impl<K: CubeKernel> Kernel for OnDevice<K> {
             }
         }
         for input in 0..firing.inputs() {
-            if let Some((place, output)) = shared
-                && place == input
-            {
-                self.inputs.push(self.outputs[output].clone());
+            if let Some(&(_, token)) = self.in_place.iter().find(|&&(own, _)| own == input) {
+                self.inputs.push(self.outputs[token].clone());
                 continue;
             }
             for token in 0..firing.input_rate(input) {
@@ -307,10 +308,10 @@ impl<K: CubeKernel> Kernel for OnDevice<K> {
         }
         let index = firing.index();
         let (inputs, outputs) = (&self.inputs[..], &mut self.outputs[..]);
+        let in_place = &self.in_place[..];
         on_queue!(self.device.queue(), queue => {
             assert!(inputs.iter().chain(&*outputs).all(|token| queue.owns(&token.region)));
-            let is_in_place = shared.is_some();
-            let mut call = Call { queue, inputs, outputs, is_in_place, index, is_trial: false };
+            let mut call = Call { queue, inputs, outputs, in_place, index, is_trial: false };
             self.kernel.launch(&mut call)
         })?;
         for (view, token) in views.iter_mut().zip(&self.outputs) {

@@ -228,7 +228,7 @@ impl Grid {
 }
 
 /// Bytes of workspace with which `size` tasks have `scratch` elements each, on own cache lines.
-pub(crate) fn workspace_bytes<T>(scratch: usize, size: usize) -> usize {
+pub(crate) const fn workspace_bytes<T>(scratch: usize, size: usize) -> usize {
     (scratch * size_of::<T>()).next_multiple_of(LINE_BYTES) * size + LINE_BYTES
 }
 

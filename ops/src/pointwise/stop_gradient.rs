@@ -106,12 +106,12 @@ mod cube {
     pub(super) struct OnCube;
 
     impl CubeKernel for OnCube {
-        const IN_PLACE: Option<(usize, usize)> = Some((0, 0));
+        const IN_PLACE: &'static [(usize, usize)] = &[(0, 0)];
 
         fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
             let x = call.input(0);
             let y = call.set_extents(0, &x.extents());
-            if call.is_in_place() {
+            if call.is_in_place(0) {
                 return Ok(());
             }
             copy(call, &Strided::dense(&x.extents()), &x, &y)

@@ -17,8 +17,8 @@ pub(crate) struct Actor {
     pub(crate) inputs: Box<[Port]>,
     pub(crate) outputs: Box<[Port]>,
     pub(crate) firings: u64,
-    /// The input and output that are one place.
-    pub(crate) pair: InPlace,
+    /// The inputs and outputs that are one place.
+    pub(crate) pairs: InPlace,
     /// Whether a firing on a clean line is nothing but the kernel's.
     pub(crate) is_plain: bool,
     /// Whether any port moves from firing to firing.
@@ -81,7 +81,7 @@ impl Actor {
         // SAFETY: rule 1 gave the volley every slot at these cursors, and within the volley the
         // plan's order gives each register to one actor at a time (register rules 2 to 4).
         let mut firing = unsafe {
-            Firing::new((&self.inputs, &self.outputs, self.pair), crew, scratch, self.firings)
+            Firing::new((&self.inputs, &self.outputs, self.pairs), crew, scratch, self.firings)
         };
         call(&mut *self.kernel, &mut firing)
     }

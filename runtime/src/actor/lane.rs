@@ -24,6 +24,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::body::{Actor, Scratch};
+use super::cell::Cell;
 use super::volley::{Line, Readiness, Volley, wrapped};
 use crate::crew::Crew;
 use crate::observe::{LaneMeter, Tracer};
@@ -71,6 +72,12 @@ pub(crate) struct Lane {
     /// Whether firings are timed or made to fail.
     pub(crate) watched: bool,
     pub(crate) line: Line,
+    /// Its place among the lanes.
+    pub(crate) index: usize,
+    /// Iterations before the launch: all its counts begin there.
+    pub(crate) before: u64,
+    /// What it keeps from one iteration to the next.
+    pub(crate) cells: Vec<Cell>,
 }
 
 impl Lane {

@@ -286,13 +286,13 @@ impl Port {
     }
 
     /// Copies the payload of the slot at the cursor, by its actual extents; the writer calls it.
-    /// Gives the number of bytes: none on an accelerator.
+    /// Gives the number of bytes: none on an accelerator. A lane that rests may call it too.
     pub(crate) fn copy_out(&self, to: &mut [u8]) -> usize {
         if self.start.is_null() {
             return 0;
         }
         let bytes = self.payload_bytes(0);
-        // SAFETY: the lane that calls this has just written the slot and has not moved on.
+        // SAFETY: the lane that calls this has just written the slot, or rests.
         let payload = unsafe { self.payload(0) };
         to[..bytes].copy_from_slice(&payload[..bytes]);
         bytes

@@ -64,9 +64,9 @@ pub(crate) struct Volley {
     pub(crate) waits: Vec<Wait>,
     pub(crate) grants: Vec<Grant>,
     pub(crate) has_effect: bool,
-    pub(crate) starts_with_source: bool,
+    pub(crate) starts_by_itself: bool,
     pub(crate) ended: bool,
-    /// Iterations so far.
+    /// Iterations so far, those before the launch included.
     pub(crate) iteration: u64,
 }
 
@@ -89,8 +89,11 @@ impl Volley {
     /// Rules 1 and 2.
     #[inline]
     pub(super) fn readiness(&mut self, shared: &Shared) -> Readiness {
-        if self.starts_with_source && shared.is_stopping() {
+        if self.starts_by_itself && shared.is_stopping() {
             return Readiness::Over;
+        }
+        if self.starts_by_itself && !shared.rest.may_begin(self.iteration) {
+            return Readiness::Blocked;
         }
         for wait in &self.waits {
             let last = wait.head + wait.tokens - 1;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::define::{DELAY_MAX, Draft, DraftNode, Initial, Kind};
 use crate::fault::{Code, Fault, Faults, Line, Stage};
-use crate::graph::{Edge, Graph, GraphData, Node, Role};
+use crate::graph::{Edge, First, Graph, GraphData, Node, Role, Updated};
 use crate::operator::{Axes, Contract, Metadata, Routing};
 use crate::spec::Spec;
 
@@ -26,6 +26,7 @@ impl Draft {
     pub fn check(self) -> Result<Graph, Faults> {
         let mut faults = self.faults.clone();
         let (mut nodes, resolved) = resolve(&self, &mut faults);
+        let updated = updated(&self);
         // What follows relies on every edge being resolved; names and shapes are told by then.
         if !resolved {
             return Faults::or(faults, || unreachable!("unresolved edges are faults"));
@@ -33,7 +34,7 @@ impl Draft {
         derive(&mut nodes);
         let mut balanced = triggers(&nodes, &mut faults);
         balanced &= rate::balance(&mut nodes, &mut faults);
-        let mut graph = GraphData { nodes, order: Vec::new() };
+        let mut graph = GraphData { nodes, updated, order: Vec::new() };
         if balanced {
             graph.order = schedule::iteration(&graph, &mut faults);
             join::presence(&graph, &mut faults);
@@ -96,9 +97,19 @@ fn resolve(draft: &Draft, faults: &mut Vec<Fault>) -> (Vec<Node>, bool) {
     (nodes, resolved)
 }
 
+/// The parameters that are updated.
+fn updated(draft: &Draft) -> Vec<Updated> {
+    let updated = |node: &DraftNode| {
+        let Kind::Delay { initial, is_parameter: true, .. } = &node.kind else { return None };
+        let (path, spec) = (node.path.clone(), node.outputs.first()?.clone());
+        Some(Updated { path, initial: initial.clone(), spec, line: node.line })
+    };
+    draft.nodes.iter().filter_map(updated).collect()
+}
+
 /// Readers behind delays of one output share its register, so the initial tokens of each must be
 /// the last ones of the longest delay's.
-fn suffixes(readers: &[(String, Line, Vec<Initial>)], faults: &mut Vec<Fault>) {
+fn suffixes(readers: &[(String, Line, Vec<First>)], faults: &mut Vec<Fault>) {
     let Some((_, other, longest)) = readers.iter().max_by_key(|reader| reader.2.len()) else {
         return;
     };
@@ -122,7 +133,7 @@ fn trace(
     let (mut source, mut port) = draft.source(wire);
     // The delay nearest to the reader holds the oldest tokens.
     let mut delays = Vec::new();
-    while let Kind::Delay { steps, initial } = &draft.nodes[source].kind {
+    while let Kind::Delay { steps, initial, is_parameter } = &draft.nodes[source].kind {
         let node = &draft.nodes[source];
         if delays.len() == draft.nodes.len() {
             let fault = Fault::new(Stage::Check, Code::Cycle, node.path.clone());
@@ -131,7 +142,8 @@ fn trace(
             faults.push(fault.hint("close the feedback with the output of an operator"));
             return None;
         }
-        delays.push((*steps, initial));
+        let parameter = is_parameter.then(|| node.path.as_str().into());
+        delays.push((*steps, First { initial: initial.clone(), parameter }));
         (source, port) = draft.source(*node.inputs.first()?);
     }
     let producer = &draft.nodes[source];
@@ -150,15 +162,14 @@ fn trace(
         faults.push(fault.hint("delay fewer steps"));
         return None;
     }
-    let initial = delays.into_iter().flat_map(|(steps, own)| repeat_n(own.clone(), steps));
+    let initial = delays.into_iter().flat_map(|(steps, own)| repeat_n(own, steps));
     Some(Edge { source: index[source], port, initial: initial.collect() })
 }
 
 /// Initial tokens must be tokens of their stream.
 fn misfit(node: &DraftNode, faults: &mut Vec<Fault>) {
-    let (Kind::Delay { initial, .. }, Some(spec)) = (&node.kind, node.outputs.first()) else {
-        return;
-    };
+    let Kind::Delay { initial, is_parameter: false, .. } = &node.kind else { return };
+    let Some(spec) = node.outputs.first() else { return };
     let found = match initial {
         Initial::Value(value) if !value.fits(spec) => value.spec().to_string(),
         Initial::Uniform { .. } | Initial::Normal { .. } => "random initial tokens".into(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Draft, DraftNode, Initial, Kind, Wire};
 use crate::differentiate::Arithmetic;
 use crate::fault::{Code, Fault, Line, Stage};
-use crate::graph::{Edge, Graph, Role, is_under};
+use crate::graph::{Edge, First, Graph, Role, is_under};
 use crate::operator::Operator;
 
 /// Where a draft stood before [`Draft::enter`].
@@ -51,11 +51,20 @@ impl Draft {
     fn redraw(&mut self, edge: &Edge, line: Line) -> Wire {
         let wire = self.outlet_of(edge.source, edge.port);
         // The delay nearest to the reader holds the oldest tokens, so the youngest come first here.
-        edge.initial.iter().rev().fold(wire, |wire, initial| {
+        let same = |a: &First, b: &First| a.parameter.is_some() && a.parameter == b.parameter;
+        edge.initial.chunk_by(same).rev().fold(wire, |wire, tokens| {
+            let (steps, First { initial, parameter }) = (tokens.len(), &tokens[0]);
+            let path = match parameter {
+                Some(path) => path.to_string(),
+                None => self.next(&format!("{}/delay", self.nodes[edge.source].path)),
+            };
+            if let Some(node) = self.nodes.iter().position(|node| node.path == path) {
+                return self.outlet_of(node, 0);
+            }
             let outputs = self.nodes[edge.source].outputs[edge.port].clone();
-            let path = self.next(&format!("{}/delay", self.nodes[edge.source].path));
             self.names.insert(path.clone(), 1);
-            let kind = Kind::Delay { steps: 1, initial: initial.clone() };
+            let (initial, is_parameter) = (initial.clone(), parameter.is_some());
+            let kind = Kind::Delay { steps, initial, is_parameter };
             let (inputs, outputs) = (vec![wire], vec![outputs]);
             self.nodes.push(DraftNode { path, kind, inputs, outputs, device: None, line });
             self.outlet_of(self.nodes.len() - 1, 0)

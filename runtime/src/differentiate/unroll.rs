@@ -106,12 +106,12 @@ impl Unroller<'_> {
         }
         let spec = self.graph.spec(edge).clone();
         if self.restarts {
-            return self.initial(spec, &edge.initial[step]);
+            return self.initial(spec, &edge.initial[step].initial);
         }
         // Token `step + window * steps` of a stream that begins with the initial tokens.
         let windows = (delay - step).div_ceil(self.steps);
         let source = (edge.source, windows * self.steps + step - delay, edge.port);
-        let initial = |window: usize| edge.initial[window * self.steps + step].clone();
+        let initial = |window: usize| edge.initial[window * self.steps + step].initial.clone();
         let (wire, feedback) = self.draft.feedback(spec, 1, initial(windows - 1));
         self.opened.push((feedback, source));
         // The delay nearest to the reader holds the oldest tokens.

@@ -49,10 +49,10 @@ pub(super) struct Assembler<'a> {
 }
 
 /// What a slot holds at first: the given value, or else the initial one.
-struct First<'a> {
-    given: Option<&'a Value>,
-    initial: &'a Initial,
-    seed: Seed,
+pub(super) struct First<'a> {
+    pub(super) given: Option<&'a Value>,
+    pub(super) initial: &'a Initial,
+    pub(super) seed: Seed,
 }
 
 impl First<'_> {
@@ -81,9 +81,10 @@ pub(crate) fn assemble(
 ) -> Result<Assembly, Faults> {
     let (graph, data) = (&*plan.placed.graph.0, &plan.data);
     Faults::or(options.weights.misfits(graph), || ())?;
-    let paths = data.actors.iter().map(|actor| actor.path.clone()).collect();
-    let shared =
-        Shared::new(options.policy, options.clock.clone(), data.links.len(), paths, inject);
+    if let Some(snapshot) = &options.resume {
+        Faults::or(snapshot.misfits(plan), || ())?;
+    }
+    let shared = Shared::new(options, data, inject);
     let registers = memory(plan).map_err(|(name, error)| {
         let fault = Fault::new(Stage::Launch, Code::Device, name).found(error);
         Faults::from(fault.wanted("the memory of the plan"))
@@ -104,6 +105,9 @@ pub(crate) fn assemble(
     let mut assembler =
         Assembler { plan, graph, data, registers, sleepers, bells, mailboxes, shared };
     assembler.fill(options)?;
+    if let Some(snapshot) = &options.resume {
+        assembler.restore(snapshot)?;
+    }
     let mut lanes = Vec::new();
     for lane in 0..data.lanes.len() {
         lanes.push(assembler.lane(lane, options)?);
@@ -152,8 +156,11 @@ impl Assembler<'_> {
             for (edge, inlet) in node.inputs.iter().zip(&self.data.actors[index].inputs) {
                 let register = &self.data.registers[inlet.register as usize];
                 if inlet.delay > 0 && inlet.delay == register.initial {
-                    for (slot, initial) in edge.initial.iter().enumerate() {
-                        let first = First { given: None, initial, seed: options.seed };
+                    for (slot, own) in edge.initial.iter().enumerate() {
+                        let parameter = own.parameter.as_deref();
+                        let given = parameter.and_then(|path| options.weights.given(path));
+                        let seed = parameter.map_or(options.seed, |path| options.seed.named(path));
+                        let first = First { given, initial: &own.initial, seed };
                         self.store(inlet.register, slot as u32, &first)?;
                     }
                 }
@@ -163,7 +170,7 @@ impl Assembler<'_> {
     }
 
     #[expect(unsafe_code, reason = "nothing runs yet, so every slot is held here")]
-    fn store(&self, register: u32, slot: u32, first: &First<'_>) -> Result<(), Faults> {
+    pub(super) fn store(&self, register: u32, slot: u32, first: &First<'_>) -> Result<(), Faults> {
         let port = self.port(register, 1, slot);
         let mut token = Token::default();
         token.fill_extents(&port.spec);
@@ -205,10 +212,10 @@ impl Assembler<'_> {
             for step in &self.data.volleys[volley as usize].steps {
                 if let Entry::Vacant(place) = own.entry(step.actor) {
                     place.insert(actors.len());
-                    actors.push(self.actor(step.actor)?);
+                    actors.push(self.actor(step.actor, options.before())?);
                 }
             }
-            volleys.push(self.volley(volley as usize, index, &own));
+            volleys.push(self.volley(volley as usize, index, &own, options));
         }
         let name = self.plan.placed.devices.name(lane.device as usize);
         let indexes: Vec<usize> = actors.iter().map(|actor: &Actor| actor.index).collect();
@@ -233,6 +240,9 @@ impl Assembler<'_> {
             tracer: Tracer::new(options.clock.clone(), options.sampling),
             watched: options.sampling.every > 0 || self.shared.inject.is_some(),
             line: Line::default(),
+            index,
+            before: options.before(),
+            cells: self.cells(index),
         };
         lane.prepare().map_err(|(actor, error)| {
             let node = &self.graph.nodes[actor];
@@ -255,7 +265,7 @@ impl Assembler<'_> {
         actors.iter().map(place).collect()
     }
 
-    fn actor(&self, index: u32) -> Result<Actor, Faults> {
+    fn actor(&self, index: u32, before: u64) -> Result<Actor, Faults> {
         let actor = &self.data.actors[index as usize];
         let node = &self.graph.nodes[index as usize];
         let kernel = kernel(&self.plan.placed, index as usize).map_err(|e| refuse(node, &e))?;
@@ -265,7 +275,7 @@ impl Assembler<'_> {
         };
         let outputs: Vec<Port> =
             actor.outputs.iter().zip(&node.contract.outputs).map(output).collect();
-        let pair = InPlace::of(&inputs, &outputs);
+        let pairs = InPlace::of(&inputs, &outputs);
         let moves = inputs.iter().chain(&outputs).any(Port::moves);
         let carries = |input: &(usize, &crate::plan::Inlet)| {
             self.data.registers[input.1.register as usize].tokens > 0
@@ -299,9 +309,9 @@ impl Assembler<'_> {
             is_switch: matches!(node.contract.routing, Routing::Switch { .. }),
             is_merge: matches!(node.contract.routing, Routing::Merge { .. }),
             is_plain: false,
-            pair,
+            pairs,
             moves,
-            firings: 0,
+            firings: before * u64::from(actor.times),
         };
         built.is_plain = node.contract.routing == Routing::Static
             && !built.is_source

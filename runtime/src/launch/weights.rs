@@ -1,13 +1,13 @@
 //! The first values of parameters and delays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use half::{bf16, f16};
 
 use crate::define::Initial;
 use crate::fault::{Code, Fault, Stage};
-use crate::graph::{Graph, GraphData, Node, Role};
+use crate::graph::{First, Graph, GraphData, Role};
 use crate::operator::FireError;
 use crate::random::Seed;
 use crate::solo::fire_once;
@@ -31,16 +31,22 @@ impl Weights {
         self.0.is_empty()
     }
 
-    /// The first value of every parameter of `graph`: the one given, else that of its own from the
-    /// seed.
+    /// The first value of every parameter of a graph, by path: the given one, or else the one from
+    /// the seed.
     #[must_use]
-    pub fn values(&self, graph: &Graph, seed: Seed) -> BTreeMap<String, Value> {
-        let nodes = graph.0.nodes.iter().enumerate().filter(|(_, node)| node.is_weight());
-        let value = |(index, node): (usize, &Node)| {
-            let value = self.value(&graph.0, index, seed).expect("a parameter is not computed");
-            (node.path.clone(), value)
+    pub fn first_values(&self, graph: &Graph, seed: Seed) -> BTreeMap<String, Value> {
+        let graph = &*graph.0;
+        let constants = graph.nodes.iter().filter_map(|node| match &node.role {
+            Role::Parameter(initial) => Some((&node.path, initial, &node.outputs[0])),
+            _ => None,
+        });
+        let updated = graph.updated.iter().map(|own| (&own.path, &own.initial, &own.spec));
+        let first = |(path, initial, spec): (&String, &Initial, &Spec)| {
+            let given = self.given(path).cloned();
+            let value = given.or_else(|| value(initial, spec, seed.named(path)));
+            (path.clone(), value.expect("a parameter's initial value is not null"))
         };
-        nodes.map(value).collect()
+        constants.chain(updated).map(first).collect()
     }
 
     /// What does not fit the graph.
@@ -50,28 +56,31 @@ impl Weights {
         }
         let fault = |path: &str| Fault::new(Stage::Launch, Code::Weight, path);
         let mut faults = Vec::new();
-        for node in graph.nodes.iter().filter(|node| node.is_weight()) {
-            let wanted = &node.outputs[0];
-            match self.0.get(&node.path) {
-                Some(value) if value.fits(wanted) => {}
-                Some(value) => faults
-                    .push(fault(&node.path).found(value.spec()).wanted(wanted).line(node.line)),
-                None => {
-                    faults.push(fault(&node.path).found("no value").wanted(wanted).line(node.line))
-                }
-            }
+        let mut known = BTreeSet::new();
+        for (path, wanted, line) in graph.parameters() {
+            known.insert(path);
+            let found = match self.0.get(path) {
+                Some(value) if value.fits(wanted) => continue,
+                Some(value) => value.spec().to_string(),
+                None => "no value".to_owned(),
+            };
+            faults.push(fault(path).found(found).wanted(wanted).line(line));
         }
-        for path in self.0.keys() {
-            if !graph.index_of(path).is_some_and(|index| graph.nodes[index].is_weight()) {
-                faults.push(fault(path).found("a value for no parameter"));
-            }
-        }
+        let foreign = self.0.keys().filter(|path| !known.contains(path.as_str()));
+        faults.extend(foreign.map(|path| fault(path).found("a value for no parameter")));
         faults
     }
 
     /// The given value of a parameter, if one is given.
     pub(super) fn given(&self, path: &str) -> Option<&Value> {
         self.0.get(path)
+    }
+
+    /// The value of an initial token; none for null.
+    pub(crate) fn first(&self, first: &First, spec: &Spec, seed: Seed) -> Option<Value> {
+        let Some(path) = &first.parameter else { return value(&first.initial, spec, seed) };
+        let given = self.given(path).cloned();
+        given.or_else(|| value(&first.initial, spec, seed.named(path)))
     }
 
     /// The value of a constant.

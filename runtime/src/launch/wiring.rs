@@ -13,11 +13,17 @@ use crate::plan::Link;
 use crate::run::{Feed, Outlet};
 
 impl Assembler<'_> {
-    pub(super) fn volley(&self, index: usize, lane: usize, own: &BTreeMap<u32, usize>) -> Volley {
+    pub(super) fn volley(
+        &self,
+        index: usize,
+        lane: usize,
+        own: &BTreeMap<u32, usize>,
+        options: &Options,
+    ) -> Volley {
         let plan = &self.data.volleys[index];
         let members: Vec<u32> = plan.steps.iter().map(|step| step.actor).collect();
         let links = || self.data.links.iter().enumerate();
-        let waits = links()
+        let waits: Vec<Wait> = links()
             .filter(|(_, link)| members.contains(&link.to))
             .map(|(at, link)| self.wait(at, link, lane))
             .collect();
@@ -56,12 +62,12 @@ impl Assembler<'_> {
         let contract = |actor: &u32| &self.graph.nodes[*actor as usize].contract;
         Volley {
             steps,
-            waits,
             grants,
             has_effect: members.iter().any(|actor| contract(actor).effect),
-            starts_with_source: contract(&members[0]).is_source(),
+            starts_by_itself: waits.is_empty() || contract(&members[0]).is_source(),
+            waits,
             ended: false,
-            iteration: 0,
+            iteration: options.before(),
         }
     }
 
@@ -116,8 +122,11 @@ impl Assembler<'_> {
                 .expect("every feed has a sleeper");
             let port = self.port(register, 1, initial);
             let clock = options.clock.clone();
-            let feed =
+            let tokens = u64::from(self.data.registers[register as usize].tokens);
+            let sequence = options.before() * tokens;
+            let mut feed =
                 Feed::new(port, u64::from(initial), (sleeper, bells), self.shared.clone(), clock);
+            feed.starts_at(sequence);
             feeds.insert(node.path.clone(), feed);
         }
         feeds

@@ -57,8 +57,9 @@ fn lives(placed: &Placed, limits: &Limits, data: &PlanData, volley: usize) -> Ve
             }
             let own = &data.registers[register as usize];
             let bytes = own.bytes();
-            let place = contract.in_place.filter(|&(_, output)| output == port && limits.reuse);
-            let taken = place.and_then(|(input, _)| {
+            let mut pairs = contract.in_place.iter().filter(|_| limits.reuse);
+            let place = pairs.find(|&&(_, output)| output == port);
+            let taken = place.and_then(|&(input, _)| {
                 let source = actor.inputs[input].register;
                 // Read by another input as well, it would change under that one.
                 let reads = actor.inputs.iter().filter(|inlet| inlet.register == source).count();

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlanData, SLOTS_MAX};
 use crate::fault::{Code, Fault, Faults, Stage};
+use crate::graph::GraphData;
 
 /// Iterations that one register may hold at most.
 const DEPTH_MAX: u64 = 64;
@@ -57,7 +58,11 @@ struct Extended<'a> {
 }
 
 /// Sets capacities and the period, or tells which cycle deadlocks.
-pub(super) fn size(limits: &super::Limits, data: &mut PlanData) -> Result<(), Faults> {
+pub(super) fn size(
+    graph: &GraphData,
+    limits: &super::Limits,
+    data: &mut PlanData,
+) -> Result<(), Faults> {
     let chosen: Vec<bool> = data
         .registers
         .iter()
@@ -68,7 +73,7 @@ pub(super) fn size(limits: &super::Limits, data: &mut PlanData) -> Result<(), Fa
             register.slots = u32::try_from(limits.capacities[&register.name]).unwrap_or(u32::MAX);
         }
     }
-    fits(data)?;
+    fits(graph, data)?;
     let free = Extended::new(data, Credits::Endless);
     free.dead_cycle().map_or(Ok(()), |cycle| Err(free.deadlock(&cycle)))?;
     let (target, _) = free.critical();
@@ -123,12 +128,16 @@ fn raise(register: &super::Register, least: u32) -> String {
 }
 
 /// Every register must hold its initial tokens and those of one iteration.
-fn fits(data: &PlanData) -> Result<(), Faults> {
+fn fits(graph: &GraphData, data: &PlanData) -> Result<(), Faults> {
     let mut faults = Vec::new();
     let streams = data.registers.iter().enumerate().filter(|(_, register)| register.tokens > 0);
     for (index, register) in streams {
         let inside = is_read_inside(data, index as u32) || !is_linked(data, index as u32);
-        let least = register.initial + if inside { register.tokens } else { 0 };
+        // Updated in place, a token takes the slot of the one before.
+        let in_place =
+            register.slots == register.initial && super::update::is_in_place(graph, data, index);
+        let tokens = if inside && !in_place { register.tokens } else { 0 };
+        let least = register.initial + tokens;
         if register.slots < least.max(1) {
             let fault = Fault::new(Stage::Plan, Code::Deadlock, register.name.clone());
             let fault = fault.found(format!("a capacity of {}", register.slots));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Lane, Limits, PlanData, Step, Volley};
 use crate::fault::{Code, Fault, Faults, Stage};
-use crate::graph::GraphData;
+use crate::graph::{Edge, GraphData};
 use crate::place::Placed;
 
 /// One lane for each device that has nodes, in device order, and its volleys.
@@ -41,10 +41,15 @@ pub(super) fn volleys(
         let first = volleys.len() as u32;
         let mut open: Vec<Step> = Vec::new();
         for step in steps {
-            if starts_volley(placed, step.actor as usize) && !open.is_empty() {
+            let actor = step.actor as usize;
+            let starts = starts_volley(placed, actor) && !waits_already(placed, &open, actor);
+            let joins = starts && runs_free(placed, &open);
+            if starts && !joins && !open.is_empty() {
                 volleys.push(Volley { lane, steps: std::mem::take(&mut open) });
             }
-            open.push(step);
+            // A source that ends must end its volley before anything in it has fired.
+            let first = joins && graph.nodes[actor].contract.is_source();
+            open.insert(if first { 0 } else { open.len() }, step);
         }
         volleys.push(Volley { lane, steps: open });
         lanes.push(Lane {
@@ -66,6 +71,33 @@ fn starts_volley(placed: &Placed, index: usize) -> bool {
     let mut tokens = node.inputs.iter().filter(|edge| !graph.is_constant(edge));
     node.contract.is_source()
         || tokens.any(|edge| placed.device_of[edge.source] != placed.device_of[index])
+}
+
+/// Whether an actor takes from elsewhere only what the steps before it have waited for: tokens of
+/// one firing are published together.
+fn waits_already(placed: &Placed, steps: &[Step], actor: usize) -> bool {
+    let graph = &*placed.graph.0;
+    let outside = |actor: usize| {
+        let tokens = graph.nodes[actor].inputs.iter().filter(|edge| !graph.is_constant(edge));
+        tokens.filter(move |edge| placed.device_of[edge.source] != placed.device_of[actor])
+    };
+    let is_waited = |edge: &Edge| {
+        let mut before = steps.iter().flat_map(|step| outside(step.actor as usize));
+        before.any(|own| own.source == edge.source && own.delay() <= edge.delay())
+    };
+    !graph.nodes[actor].contract.is_source() && outside(actor).all(is_waited)
+}
+
+/// Whether steps wait for nothing but themselves, as a counter on a feedback edge does, and only
+/// their own lane reads them: they go with what comes next, which ends when its streams end.
+fn runs_free(placed: &Placed, steps: &[Step]) -> bool {
+    let graph = &*placed.graph.0;
+    let has = |actor: usize| steps.iter().any(|step| step.actor as usize == actor);
+    let leaves = |(target, _, edge): (usize, usize, &Edge)| {
+        has(edge.source) && placed.device_of[target] != placed.device_of[edge.source]
+    };
+    let waits = |step: &Step| starts_volley(placed, step.actor as usize);
+    !steps.iter().any(waits) && !graph.token_edges().any(leaves)
 }
 
 /// Sorts the steps as the user wants; every node of the device must be named once.

@@ -6,14 +6,15 @@
 //! credits, that every directed cycle holds a token. The result is verified by an independent
 //! reading (`verify`) before anyone may launch it.
 //!
-//! A volley is cut before every actor that takes tokens from another lane or from outside, and
-//! before every source. So a volley waits at its start only, and tokens that others wait for are
-//! published in its middle, as soon as they exist.
+//! A volley is cut before every actor that takes tokens from another lane or from outside, unless
+//! the volley has waited for them already, and before every source. So a volley waits at its start
+//! only, and tokens that others wait for are published in its middle, as soon as they exist.
 
 mod data; // what a plan holds
 mod lane; // orders and volleys
 mod register; // every output gets a register
 mod fuse; // pointwise chains into their producer
+mod update; // states written where they lie
 mod cycle; // tokens on cycles: deadlock, capacities, period
 mod arena; // registers of one volley, by liveness
 mod rematerialise; // values computed again instead of kept
@@ -163,8 +164,11 @@ fn attempt(
     if limits.fusion {
         fuse::fuse(placed, limits, &mut data);
     }
+    if limits.reuse {
+        update::in_place(graph, |name| limits.capacities.contains_key(name), &mut data);
+    }
     lane::in_order(placed, &data)?;
-    cycle::size(limits, &mut data)?;
+    cycle::size(graph, limits, &mut data)?;
     arena::lay_out(placed, limits, &mut data);
     for (index, lane) in data.lanes.iter_mut().enumerate() {
         let own = data.actors.iter().zip(&workspaces).filter(|(a, _)| a.lane == Some(index as u32));

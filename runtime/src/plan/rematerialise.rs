@@ -223,7 +223,8 @@ impl Placed {
             nodes.push(node);
             device_of.push(self.device_of[index]);
         }
-        let mut graph = GraphData { nodes, order: Vec::new() };
+        let updated = self.graph.0.updated.clone();
+        let mut graph = GraphData { nodes, updated, order: Vec::new() };
         let mut faults = Vec::new();
         graph.order = schedule::iteration(&graph, &mut faults);
         Faults::or(faults, || self.with_graph(Graph(graph.into()), device_of))

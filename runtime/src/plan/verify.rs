@@ -153,7 +153,9 @@ fn registers(placed: &Placed, data: &PlanData) -> Checked {
         rule(register.initial == most, &register.name, "as many initial tokens as delays")?;
         let inside = super::cycle::is_read_inside(data, index as u32);
         let room = register.slots.saturating_sub(register.initial) >= register.tokens;
-        rule(room || !inside, &register.name, "room beside the initial tokens")?;
+        let in_place =
+            register.slots == register.initial && super::update::is_in_place(graph, data, index);
+        rule(room || !inside || in_place, &register.name, "room beside the initial tokens")?;
     }
     Ok(())
 }
@@ -315,7 +317,7 @@ fn overlaps(placed: &Placed, data: &PlanData) -> Checked {
         let mut alive: Vec<(u32, u64, u64, usize)> = Vec::new();
         for (position, step) in volley.steps.iter().enumerate() {
             let actor = &data.actors[step.actor as usize];
-            let in_place = placed.graph.0.nodes[step.actor as usize].contract.in_place;
+            let in_place = &placed.graph.0.nodes[step.actor as usize].contract.in_place;
             for (port, &register) in actor.outputs.iter().enumerate() {
                 let own = &data.registers[register as usize];
                 let Storage::Arena { lane, offset } = own.storage else { continue };
@@ -323,8 +325,9 @@ fn overlaps(placed: &Placed, data: &PlanData) -> Checked {
                 let end = offset + own.bytes();
                 let last = last_use(data, &volley.steps, register);
                 let partner = in_place
-                    .filter(|&(_, output)| output == port)
-                    .map(|(input, _)| actor.inputs[input].register)
+                    .iter()
+                    .find(|&&(_, output)| output == port)
+                    .map(|&(input, _)| actor.inputs[input].register)
                     .filter(|&input| own.slots == 1 && reads(actor, input) == 1);
                 for &(other, start, stop, until) in &alive {
                     let apart = other == register || end <= start || stop <= offset;

@@ -54,6 +54,11 @@ impl Feed {
         Self { port, tail, oldest: 0, sequence: 0, sleeper, readers, shared, clock }
     }
 
+    /// The sequence of the first token.
+    pub(crate) fn starts_at(&mut self, sequence: u64) {
+        self.sequence = sequence;
+    }
+
     /// What the feed takes.
     #[must_use]
     pub fn spec(&self) -> &Spec {

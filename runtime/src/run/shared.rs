@@ -5,10 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
+use super::rest::Rest;
 use super::{Failure, FaultPolicy, Inject};
 use crate::actor::bell::Bell;
 use crate::clock::Clock;
+use crate::launch::Options;
 use crate::observe::LinkMeter;
+use crate::plan::PlanData;
 
 /// Failures that are kept with their text; later ones are only counted.
 const FAILURES_KEPT: usize = 1024;
@@ -28,26 +31,23 @@ pub(crate) struct Shared {
     pub(crate) links: Vec<LinkMeter>,
     pub(crate) inject: Option<Inject>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rest: Rest,
 }
 
 impl Shared {
-    pub(crate) fn new(
-        policy: FaultPolicy,
-        clock: Arc<dyn Clock>,
-        links: usize,
-        paths: Vec<String>,
-        inject: Option<Inject>,
-    ) -> Self {
+    pub(crate) fn new(options: &Options, data: &PlanData, inject: Option<Inject>) -> Self {
+        let paths = data.actors.iter().map(|actor| actor.path.clone()).collect();
         Self {
             state: AtomicU8::new(RUNNING),
-            policy,
+            policy: options.policy,
             failures: Mutex::new(Vec::new()),
             failure_count: AtomicU64::new(0),
             paths,
             bells: OnceLock::new(),
-            links: (0..links).map(|_| LinkMeter::default()).collect(),
+            links: data.links.iter().map(|_| LinkMeter::default()).collect(),
             inject,
-            clock,
+            clock: options.clock.clone(),
+            rest: Rest::new(data.lanes.len(), options.iterations),
         }
     }
 
@@ -67,6 +67,11 @@ impl Shared {
 
     fn tell(&self, state: u8) {
         self.state.fetch_max(state, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Makes every lane, feed and outlet look again.
+    pub(super) fn wake(&self) {
         self.bells.get().into_iter().flatten().for_each(|bell| bell.ring());
     }
 

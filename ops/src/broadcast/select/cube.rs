@@ -14,7 +14,7 @@ pub(super) struct OnCube {
 }
 
 impl CubeKernel for OnCube {
-    const IN_PLACE: Option<(usize, usize)> = Some((1, 0));
+    const IN_PLACE: &'static [(usize, usize)] = &[(1, 0)];
 
     fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
         let [condition, a, b] = [call.input(0), call.input(1), call.input(2)];

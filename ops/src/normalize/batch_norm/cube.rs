@@ -36,7 +36,7 @@ fn layout(x: &Tensor, axis: usize) -> [usize; 2] {
 }
 
 impl CubeKernel for OnCube {
-    const IN_PLACE: Option<(usize, usize)> = Some((0, 0));
+    const IN_PLACE: &'static [(usize, usize)] = &[(0, 0)];
 
     fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
         let [x, weight, bias, mean, variance] = [0, 1, 2, 3, 4].map(|input| call.input(input));

@@ -30,7 +30,7 @@ impl OnCube {
 }
 
 impl CubeKernel for OnCube {
-    const IN_PLACE: Option<(usize, usize)> = Some((0, 0));
+    const IN_PLACE: &'static [(usize, usize)] = &[(0, 0)];
 
     fn launch<R: Runtime>(&self, call: &mut Call<'_, R>) -> Result<(), FireError> {
         let x = call.input(0);
