@@ -17,7 +17,7 @@ mod element; // element types
 mod node; // one node while it is built
 mod write; // operators as nodes of a model
 pub use element::{element, element_number, floats};
-pub use node::{Head, Node, sizes};
+pub use node::{Head, Node, elements, sizes};
 pub use write::{Emit, Nodes, Ports, Setting};
 
 /// Builds a node: its outputs in ONNX's order, or a sentence that says what is not supported.

@@ -1,4 +1,5 @@
-"""Writes ONNX models with what onnxruntime computes: `python generate_onnx.py onnx.zip`.
+"""Writes ONNX models with what onnxruntime computes: `python generate_onnx.py onnx.zip FOLDER`; into
+FOLDER go two models that cannot be imported.
 
 The archive has `index.json`, a list of `onnx/NAME`, and for each `NAME.onnx`, `NAME.json` (name,
 model file, operator set, what exported it) and `NAME.npz` (inputs and outputs by name). Networks
@@ -57,8 +58,8 @@ class Cnn(nn.Module):
             nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2),
             nn.Conv2d(8, 12, 3, padding=1, bias=False), nn.BatchNorm2d(12), nn.ReLU(),
             nn.MaxPool2d(2), nn.Dropout(0.2))
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(12 * 7 * 7, 24), nn.ReLU(),
-                                  nn.Linear(24, 10), nn.LogSoftmax(1))
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(12 * 7 * 7, 12), nn.ReLU(),
+                                  nn.Linear(12, 10), nn.LogSoftmax(1))
 
     def forward(self, x):
         return self.head(self.features(x))
@@ -141,7 +142,7 @@ class Residual(nn.Module):
 
 
 class ResNet18(nn.Module):
-    def __init__(self, width=6):
+    def __init__(self, width=4):
         super().__init__()
         w = [width, width * 2, width * 3, width * 4]
         layers = [nn.Conv2d(3, w[0], 7, 2, 3, bias=False), nn.BatchNorm2d(w[0]), nn.ReLU(),
@@ -224,7 +225,9 @@ class Shapes(nn.Module):
 
 
 def settle(model):
-    """Statistics that are not those of a fresh normalisation."""
+    """Statistics that are not those of a fresh normalisation; numbers that pack well."""
+    for value in model.parameters():
+        value.data = torch.round(value.data * 64) / 64
     for part in model.modules():
         if isinstance(part, nn.BatchNorm2d):
             nn.init.uniform_(part.weight, 0.5, 1.5)
@@ -236,13 +239,18 @@ def settle(model):
 
 def network(name, model, inputs, opset, exporters=("dynamo", "script"), dynamic=False):
     settle(model)
-    inputs = tuple(inputs)
+    inputs = tuple(torch.round(x * 8) / 8 if x.is_floating_point() else x for x in inputs)
     names = ["x", "h", "c"][: len(inputs)]
     for exporter in exporters:
         file = io.BytesIO()
-        more = {}
-        if exporter == "script" and dynamic:
+        # One of them leaves normalisations as they are, the other folds them.
+        more = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False}
+        if exporter == "dynamo":
+            more = {}
+        if dynamic and exporter == "script":
             more["dynamic_axes"] = {"x": {0: "batch"}}
+        elif dynamic:
+            more["dynamic_shapes"] = [{0: torch.export.Dim("batch")}]
         version = opset if exporter == "script" else max(opset, 18)
         try:
             torch.onnx.export(model, inputs, file, input_names=names, opset_version=version,
@@ -266,7 +274,7 @@ def networks():
     network("unet_bilinear", UNet("bilinear"), image(1, 2, 16, 12), 18)
     network("unet_corners", UNet("corners"), image(1, 2, 10, 14), 16)
     network("mobilenet_v2", MobileNetV2(), image(1, 3, 32, 32), 15)
-    network("resnet18", ResNet18(), image(1, 3, 40, 40), 14, dynamic=True)
+    network("resnet18", ResNet18(), image(1, 3, 32, 32), 14, dynamic=True)
     words = [torch.randint(0, 17, (2, 9))]
     network("transformer", Transformer(), words, 17)
     network("transformer_gelu", Transformer("gelu", True, True), words, 20)
@@ -389,7 +397,7 @@ def products():
 
 
 def windows():
-    x, w, b = noise(2, 4, 9, 8), noise(6, 2, 3, 2), noise(6)
+    x, w, b = noise(1, 4, 9, 8), noise(6, 2, 3, 2), noise(6)
     node("conv", "Conv", [x, w, b], constants=(1, 2), group=2, strides=[2, 1], pads=[1, 0, 2, 1],
          dilations=[1, 2])
     node("conv_weight_fed", "Conv", [x, w], group=2)
@@ -403,9 +411,9 @@ def windows():
     t = noise(4, 3, 3, 2)
     node("conv_transpose", "ConvTranspose", [x, t, noise(6)], constants=(1, 2), group=2,
          strides=[2, 3], pads=[1, 0, 0, 1], output_padding=[1, 2])
-    node("conv_transpose_same", "ConvTranspose", [x, noise(4, 5, 3, 3)], constants=(1,),
+    node("conv_transpose_same", "ConvTranspose", [x, noise(4, 2, 3, 3)], constants=(1,),
          strides=[2, 2], auto_pad="SAME_UPPER")
-    node("conv_transpose_shape", "ConvTranspose", [x, noise(4, 5, 3, 3)], constants=(1,),
+    node("conv_transpose_shape", "ConvTranspose", [x, noise(4, 2, 3, 3)], constants=(1,),
          strides=[2, 2], output_shape=[18, 16])
     node("conv_transpose_line", "ConvTranspose", [noise(2, 3, 7), noise(3, 4, 4)], constants=(1,),
          strides=[2], pads=[1, 1])
@@ -470,7 +478,7 @@ def arrangements():
     node("split_even", "Split", [x], 4, axis=1, num_outputs=4)
     node("split_13", "Split", [x], 2, axis=-1, opset=13)
     node("slice", "Slice", [x, whole(1, -3), whole(2**62, -1), whole(1, 2)], constants=(1, 2, 3))
-    node("slice_steps", "Slice", [x, whole(0, 4), whole(6, 0), whole(1, 1), whole(2, -1)],
+    node("slice_steps", "Slice", [x, whole(0, 4), whole(6, 0), whole(1, 2), whole(2, -1)],
          constants=(1, 2, 3, 4))
     node("slice_back", "Slice", [x, whole(-1), whole(-(2**62)), whole(1), whole(-2)],
          constants=(1, 2, 3, 4))
@@ -555,6 +563,31 @@ def recurrent():
          constants=(1, 2), hidden_size=4)
 
 
+def missing(path):
+    """A model of which little can be imported: all of that must be listed."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])
+    word = helper.make_tensor_value_info("word", TensorProto.STRING, [1])
+    open_ = helper.make_tensor_value_info("open", TensorProto.FLOAT, ["batch", 3])
+    y = helper.make_empty_tensor_value_info("y")
+    steps = [
+        helper.make_node("NonZero", ["x"], ["places"], name="places"),
+        helper.make_node("Relu", ["places"], ["z"], name="behind"),
+        helper.make_node("FancyAttention", ["z"], ["w"], name="fancy", domain="com.example"),
+        helper.make_node("Unique", ["w"], ["v"], name="unique"),
+        helper.make_node("MaxPool", ["x"], ["p"], name="pool", kernel_shape=[2]),
+        helper.make_node("Relu", ["x"], ["r"], name="odd", slope=0.1),
+        helper.make_node("Resize", ["x", "", "", "x"], ["s"], name="by_stream"),
+        helper.make_node("Add", ["x", "nowhere"], ["t"], name="lost"),
+        helper.make_node("Add", ["v", "t"], ["y"], name="last"),
+    ]
+    for name, inputs in [("missing", [x]), ("open", [x, word, open_])]:
+        graph = helper.make_graph(steps, name, inputs, [y])
+        opset = 18 if name == "missing" else 9
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)],
+                                  ir_version=8)
+        onnx.save(model, f"{path}/{name}.onnx")
+
+
 def nodes():
     for family in [pointwise, pairs, products, windows, norms, reductions, arrangements, indices,
                    resizes, recurrent]:
@@ -580,3 +613,4 @@ if __name__ == "__main__":
     networks()
     nodes()
     write(sys.argv[1])
+    missing(sys.argv[2])

@@ -37,7 +37,7 @@ struct Builder<'a> {
     read: BTreeSet<&'a str>,
     /// Names that come after something missing.
     lost: BTreeSet<&'a str>,
-    inputs: Vec<String>,
+    inputs: Vec<(String, Wire)>,
     missing: Vec<Missing>,
 }
 
@@ -59,7 +59,7 @@ impl<'a> Builder<'a> {
             let path = builder.path(name);
             let wire = builder.draft.feed(&path, spec.clone());
             builder.operands.insert(name, Operand::stream(wire));
-            builder.inputs.push(path);
+            builder.inputs.push((path, wire));
         }
         for (name, value) in &model.constants {
             let path = builder.path(name);
@@ -290,7 +290,7 @@ impl<'a> Builder<'a> {
                 Some(operand) => {
                     let wire = operand.wire().expect("a stream has a wire");
                     self.draft.outlet(&path, wire);
-                    outputs.push(path);
+                    outputs.push((path, wire));
                 }
                 None if self.lost.contains(&**name) => {}
                 None => self.missing.push(Missing::of(name, "output", "given by nothing")),

@@ -13,7 +13,7 @@ use synfire_runtime::spec::Spec;
 use synfire_runtime::value::Value;
 
 /// The largest value that is computed while importing.
-const BYTES_MAX: usize = 1 << 30;
+const BYTES_MAX: usize = 256 << 20;
 
 /// The number of elements of a spec, if it may be computed while importing.
 pub(super) fn bounded(spec: &Spec) -> Result<usize, String> {

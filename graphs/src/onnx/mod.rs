@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use synfire_runtime::define::Draft;
+use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::Dimension;
 
 pub use export::{ExportError, export};
@@ -39,11 +39,12 @@ pub struct Options {
 pub struct Imported {
     /// The graph; its feeds and outlets are there already.
     pub draft: Draft,
-    /// Paths of the feeds, in the model's order.
-    pub inputs: Vec<String>,
-    /// Paths of the outlets, in the model's order.
-    pub outputs: Vec<String>,
-    /// Paths of the parameters that can be trained: the initializers that nodes read as numbers.
+    /// Paths of the feeds with what they give, in the model's order.
+    pub inputs: Vec<(String, Wire)>,
+    /// Paths of the outlets with what they take, in the model's order.
+    pub outputs: Vec<(String, Wire)>,
+    /// Paths of the parameters that can be trained: floats of the file that are more than one
+    /// number. Others hold settings; freeze them when you train.
     pub weights: Vec<String>,
 }
 

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use prost::Message;
-use synfire_ops::onnx::{Attribute, element};
-use synfire_runtime::spec::{Dimension, Element, RANK_MAX, Spec};
+use synfire_ops::onnx::{Attribute, element, elements};
+use synfire_runtime::spec::{RANK_MAX, Spec};
 use synfire_runtime::value::Value;
 
 use super::{ImportError, Missing, Options, proto, tensor};
@@ -160,7 +160,7 @@ fn attribute(own: &proto::Attribute, folder: Option<&Path>) -> Result<Attribute,
 fn input(info: &proto::ValueInfo, options: &Options) -> Result<Spec, String> {
     let kind = info.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
     let kind = kind.ok_or("a sequence, a map or an optional, wanted a tensor")?;
-    let element: Element = element(i64::from(kind.elem_type))?;
+    let element = element(i64::from(kind.elem_type))?;
     let shape = kind.shape.as_ref().ok_or("of unknown shape")?;
     if shape.dim.len() > RANK_MAX {
         return Err(format!("{} dimensions, wanted at most {RANK_MAX}", shape.dim.len()));
@@ -182,11 +182,7 @@ fn input(info: &proto::ValueInfo, options: &Options) -> Result<Spec, String> {
             }
         });
     }
-    let bytes = dimensions.iter().try_fold(element.bytes(), |n, dimension: &Dimension| {
-        n.checked_mul(dimension.bound()).filter(|&n| n <= tensor::BYTES_MAX)
-    });
-    match bytes {
-        Some(_) => Ok(Spec { element, dimensions }),
-        None => Err(format!("more than {} bytes", tensor::BYTES_MAX)),
-    }
+    let bounds: Vec<usize> = dimensions.iter().map(|dimension| dimension.bound()).collect();
+    elements(&bounds)?;
+    Ok(Spec { element, dimensions })
 }

@@ -123,6 +123,7 @@ fn filled(own: &Structure<'_>) -> Result<Given, String> {
         Some(Attribute::Tensor(value)) => value.clone(),
         Some(other) => return Err(format!("`value` is {other:?}, wanted a tensor")),
     };
+    synfire_ops::onnx::elements(&extents)?;
     let count = evaluate::bounded(&Spec::new(one.element, extents.iter().copied()))?;
     if one.bytes().len() != one.element.bytes() {
         return Err(format!("`value` has extents {:?}, wanted one element", one.extents));

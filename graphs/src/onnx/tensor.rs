@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path};
 
-use synfire_ops::onnx::{element, element_number};
+use synfire_ops::onnx::{element, element_number, elements, sizes};
 use synfire_ops::sample::tensor;
 use synfire_runtime::spec::{Element, RANK_MAX};
 use synfire_runtime::value::Value;
@@ -40,8 +40,8 @@ fn extents(dims: &[i64]) -> Result<Vec<usize>, String> {
     if dims.len() > RANK_MAX {
         return Err(format!("{} dimensions, wanted at most {RANK_MAX}", dims.len()));
     }
-    let extent = |&n: &i64| usize::try_from(n).map_err(|_| format!("extents {dims:?}"));
-    dims.iter().map(extent).collect()
+    let extents = sizes("dims", dims)?;
+    elements(&extents).map(|_| extents)
 }
 
 /// Elements that are listed one by one, in the field that the format gives their type.

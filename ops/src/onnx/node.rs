@@ -233,14 +233,14 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// One size for each of `N` axes, or the default for all.
+    /// One step for each of `N` axes, or the default for all.
     ///
     /// # Errors
     /// When it is something else.
-    pub fn sizes<const N: usize>(&self, name: &str, default: usize) -> Result<[usize; N], String> {
+    pub fn steps<const N: usize>(&self, name: &str, default: usize) -> Result<[usize; N], String> {
         let Some(given) = self.integers(name)? else { return Ok([default; N]) };
-        let sizes = sizes(name, &given)?;
-        sizes.try_into().map_err(|_| format!("`{name}` is {given:?}, wanted {N} sizes"))
+        let sizes = bounded(name, &given, STEP_MAX)?;
+        sizes.try_into().map_err(|_| format!("`{name}` is {given:?}, wanted {N} of them"))
     }
 
     /// An axis of a wire, counted from the end where it is negative.
@@ -280,14 +280,41 @@ impl<'a> Node<'a> {
     }
 }
 
+/// More than any dimension of a model has, so that products of a few of them fit 64 bits.
+const SIZE_MAX: usize = 1 << 31;
+
+/// More than any stride, dilation or kernel has.
+const STEP_MAX: usize = 1 << 16;
+
 /// Whole numbers as sizes.
 ///
 /// # Errors
-/// When one is negative.
+/// When one is negative, or larger than any dimension.
 pub fn sizes(name: &str, given: &[i64]) -> Result<Vec<usize>, String> {
-    let size = |&n: &i64| usize::try_from(n).map_err(|_| format!("`{name}` is {given:?}"));
+    bounded(name, given, SIZE_MAX)
+}
+
+fn bounded(name: &str, given: &[i64], most: usize) -> Result<Vec<usize>, String> {
+    let size = |&n: &i64| {
+        let size = usize::try_from(n).ok().filter(|&n| n <= most);
+        size.ok_or_else(|| format!("`{name}` is {given:?}, wanted sizes up to {most}"))
+    };
     given.iter().map(size).collect()
 }
+
+/// The number of elements of a value of these extents, as if an extent of 0 were 1, so that every
+/// part of the product is in bounds too.
+///
+/// # Errors
+/// When that is more than any value has.
+pub fn elements(extents: &[usize]) -> Result<usize, String> {
+    let product = extents.iter().try_fold(1_usize, |n, &extent| n.checked_mul(extent.max(1)));
+    let product = product.filter(|&n| n <= ELEMENTS_MAX);
+    product.ok_or_else(|| format!("extents {extents:?}, wanted at most {ELEMENTS_MAX} elements"))
+}
+
+/// More elements than any value has.
+const ELEMENTS_MAX: usize = 1 << 36;
 
 fn odd(name: &str, found: &Attribute, wanted: &str) -> String {
     let found = match found {

@@ -18,7 +18,7 @@ struct Geometry<const N: usize> {
 }
 
 fn geometry<const N: usize>(node: &Node<'_>, kernel: [usize; N]) -> Result<Geometry<N>, String> {
-    let [stride, dilation] = [node.sizes("strides", 1)?, node.sizes("dilations", 1)?];
+    let [stride, dilation] = [node.steps("strides", 1)?, node.steps("dilations", 1)?];
     if kernel.contains(&0) || stride.contains(&0) || dilation.contains(&0) {
         return Err(format!("window {kernel:?}, strides {stride:?}, dilations {dilation:?}"));
     }
@@ -111,11 +111,11 @@ pub(crate) fn transposed<const N: usize>(
     weight: Wire,
 ) -> Result<(Sliding<N>, [usize; N]), String> {
     let geometry = geometry(node, taps(node, weight)?)?;
-    let more: [usize; N] = node.sizes("output_padding", 0)?;
+    let more: [usize; N] = node.steps("output_padding", 0)?;
     let extent: [usize; N] = pixels(node, x)?;
     let Geometry { stride, dilation, .. } = geometry;
     let wanted: Option<[usize; N]> = match node.integers("output_shape")? {
-        Some(_) => Some(node.sizes("output_shape", 0)?),
+        Some(_) => Some(node.steps("output_shape", 0)?),
         None if geometry.padding.is_none() => {
             Some(std::array::from_fn(|axis| extent[axis].saturating_mul(stride[axis])))
         }
@@ -150,7 +150,7 @@ pub(crate) fn pooling<const N: usize>(
     if node.attribute("kernel_shape").is_none() {
         return Err("no `kernel_shape`".into());
     }
-    let geometry = geometry::<N>(node, node.sizes("kernel_shape", 1)?)?;
+    let geometry = geometry::<N>(node, node.steps("kernel_shape", 1)?)?;
     let [before, after] = geometry.over(pixels(node, x)?);
     let rounding = match node.flag("ceil_mode", false)? {
         true => Rounding::Ceiling,

@@ -1,7 +1,7 @@
 //! What ONNX calls it.
 
 use super::{Expand, expand};
-use crate::onnx::{Onnx, sizes};
+use crate::onnx::{Onnx, elements, sizes};
 
 /// ONNX's name, both ways.
 pub const ONNX: Onnx = Onnx::reads(&[("Expand", |node| {
@@ -18,6 +18,7 @@ pub const ONNX: Onnx = Onnx::reads(&[("Expand", |node| {
         (_, target) => target,
     };
     let extents: Vec<usize> = (0..rank).map(extent).collect();
+    elements(&extents)?;
     match extents == own {
         true => Ok(vec![x]),
         false => Ok(vec![node.apply(expand(&extents), &[x])]),

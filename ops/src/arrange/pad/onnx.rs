@@ -41,6 +41,9 @@ fn read(node: &mut Node<'_>) -> Result<Vec<Wire>, String> {
         other => return Err(format!("a mode `{other}`")),
     };
     let axes = node.integers_at(3)?.unwrap_or_else(|| (0..rank as i64).collect());
+    if let Some(pad) = pads.iter().find(|pad| pad.unsigned_abs() > 1 << 31) {
+        return Err(format!("{pad} places of padding"));
+    }
     if pads.len() != 2 * axes.len() {
         return Err(format!("{} pads for {} axes", pads.len(), axes.len()));
     }

@@ -5,7 +5,7 @@ use synfire_runtime::spec::Dimension;
 use synfire_runtime::value::Value;
 
 use super::{Extent, Reshape, extent_of, reshape};
-use crate::onnx::{Node, Onnx};
+use crate::onnx::{Node, Onnx, elements};
 
 /// ONNX's names, both ways.
 pub const ONNX: Onnx = Onnx::reads(&[
@@ -57,6 +57,8 @@ fn given(node: &mut Node<'_>) -> Result<Vec<Wire>, String> {
             (_, Err(_)) => return Err(format!("shape {target:?}")),
         });
     }
+    let known = extents.iter().map(|extent| if let Extent::Is(n) = extent { *n } else { 1 });
+    elements(&known.collect::<Vec<_>>())?;
     Ok(vec![node.apply(reshape(&extents), &[x])])
 }
 
@@ -67,6 +69,7 @@ fn flattened(node: &mut Node<'_>) -> Result<Vec<Wire>, String> {
     let axis = if axis < 0 { axis + own.len() as i64 } else { axis };
     let axis = usize::try_from(axis).ok().filter(|&axis| axis <= own.len());
     let axis = axis.ok_or_else(|| format!("an axis outside of {} dimensions", own.len()))?;
+    elements(&node.spec_of(x)?.bounds())?;
     let joined = |part: &[Dimension]| {
         let bound = part.iter().map(|dimension| dimension.bound()).product();
         let is_bounded = part.iter().any(|dimension| dimension.is_bounded());

@@ -14,8 +14,8 @@ pub const ONNX: Onnx = Onnx::reads(&[("DepthToSpace", spread), ("SpaceToDepth", 
 /// The block, and batch, channels, rows and columns.
 fn given(node: &Node<'_>, x: Wire) -> Result<(usize, Dimension, [usize; 3]), String> {
     let block = node.integer("blocksize", 0)?;
-    let block = usize::try_from(block).ok().filter(|&n| n > 0);
-    let block = block.ok_or("a block of no extent")?;
+    let block = usize::try_from(block).ok().filter(|n| (1..1 << 16).contains(n));
+    let block = block.ok_or("`blocksize` is out of bounds")?;
     match node.spec_of(x)?.dimensions[..] {
         [batch, Dimension::Fixed(channels), Dimension::Fixed(rows), Dimension::Fixed(columns)] => {
             Ok((block, batch, [channels, rows, columns]))

@@ -26,7 +26,9 @@ fn read(node: &mut Node<'_>) -> Result<Vec<Wire>, String> {
         && !spec.dimensions[axis].is_bounded()
         && let Some([index]) = node.integers_at(1)?.as_deref()
     {
-        let index = place(*index, spec.bound(axis))?;
+        let count = spec.bound(axis);
+        let found = place(*index, count).ok().filter(|&index| index < count);
+        let index = found.ok_or_else(|| format!("index {index} of {count} places"))?;
         let part = node.apply(slice(axis, index, index + 1, 1), &[x]);
         let mut extents: Vec<Extent> = spec.dimensions.iter().copied().map(extent_of).collect();
         extents.remove(axis);
