@@ -8,6 +8,7 @@ pub mod sample; // what an operator's samples say
 pub mod laws; // what holds for every operator
 pub mod coverage; // what every operator has
 pub mod torch; // what an operator is called by PyTorch
+pub mod onnx; // what an operator is called by ONNX
 pub mod device; // accelerators through CubeCL
 pub mod host; // what host kernels share
 
@@ -21,6 +22,7 @@ pub mod marks; // what operators say to their readers
 pub mod losses; // what losses share
 
 pub use catalog::Entry;
+use onnx::ONNX;
 use torch::TORCH;
 
 catalog::operators! {

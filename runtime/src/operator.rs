@@ -3,6 +3,7 @@
 //! The runtime never matches on an operator: all that it must know stands in the [`Contract`] and
 //! the [`Metadata`]. `synfire-ops` is one catalogue of operators; a user's own are equals.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,7 +17,9 @@ pub use crate::differentiate::{Backward, Gradient};
 pub use crate::kernel::{FireError, Kernel, KernelError, PieceStage, Workspace};
 
 /// What a node computes. One value of an operator is one node's operator with its parameters.
-pub trait Operator: fmt::Debug + Send + Sync + 'static {
+///
+/// It is [`Any`], so that an operator's own file can tell it again; nothing else asks.
+pub trait Operator: Any + fmt::Debug + Send + Sync {
     /// Name, ports, rates and guarantees.
     fn contract(&self) -> Contract;
 

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 the job failed, 2 wrong arguments, 130 stopped by Ctrl-C after draining.
 
+mod onnx; // models in and out
 mod ppn; // the main job
 mod train; // training and evaluation
 mod stop; // Ctrl-C
@@ -59,6 +60,10 @@ enum Job {
         /// Where the arrays go that were computed.
         to: PathBuf,
     },
+    /// Reads an ONNX model and plans it, or lists all that is missing.
+    Import(onnx::ImportArguments),
+    /// Writes a model as ONNX, or lists all that has no place there.
+    Export(onnx::ExportArguments),
     /// Prints the plan of a model: lanes, volleys, credits, memory.
     Explain(ExplainArguments),
     /// Tells what devices this machine has, what is missing and how to get it.
@@ -222,6 +227,8 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
                 ExitCode::FAILURE
             });
         }
+        Job::Import(arguments) => onnx::import(&arguments)?,
+        Job::Export(arguments) => onnx::write(&arguments)?,
         Job::Explain(arguments) => explain(&arguments)?,
         Job::Doctor => machine::diagnosis().iter().for_each(|line| say(line)),
         Job::Bench { suite: Suite::Hops { threads, tokens } } => {

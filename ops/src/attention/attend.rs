@@ -58,6 +58,9 @@ mod names; // what PyTorch calls it
 mod on_host; // blocks
 pub(crate) mod trials; // its samples
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = names::NAMES;
 

@@ -54,7 +54,9 @@ mod names; // what PyTorch calls them
 mod table; // how rows are written
 pub use family::Binary;
 use family::{Kind, Part, Row, judge, update};
+mod onnx; // what ONNX calls it
 pub use names::TORCH;
+pub use onnx::ONNX;
 use table::{Example, element_of, part, parts, rows};
 
 rows! {

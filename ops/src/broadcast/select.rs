@@ -45,7 +45,9 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
 mod names; // what PyTorch calls it
+mod onnx; // what ONNX calls it
 pub use names::TORCH;
+pub use onnx::ONNX;
 
 /// `a` where `condition` holds, else `b`.
 #[must_use]

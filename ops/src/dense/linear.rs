@@ -45,6 +45,9 @@ pub(crate) mod after_rows; // with what makes its rows
 mod on_host; // one product
 use on_host::{OnHost, Ports};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("linear", |case| {
     let [x] = names::operands(case, [names::FIRST])?;

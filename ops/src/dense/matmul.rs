@@ -42,20 +42,18 @@ use crate::host::broadcast::{axes, common};
 use crate::marks::Product;
 use crate::require;
 use crate::sample::{Expect, Sample, bounded_first, noise};
-use crate::torch::Torch;
 
 mod backward; // the gradient
 mod expected; // the product by its definition
 mod form; // what it computes with what it reads
 pub(crate) mod names; // what PyTorch calls products
 mod on_host; // batches of products
+mod onnx; // what ONNX calls it
 pub(crate) use backward::{as_rows, regroup};
 use expected::by_definition;
 pub(crate) use expected::doubled;
 use on_host::OnHost;
-
-/// PyTorch's names.
-pub const TORCH: &[Torch] = names::PRODUCTS;
+pub use {names::PRODUCTS as TORCH, onnx::ONNX};
 
 #[cfg(feature = "cube")]
 mod cube; // one launch for a whole batch

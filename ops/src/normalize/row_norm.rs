@@ -53,6 +53,9 @@ mod conformance; // as PyTorch calls them
 mod cube; // a cube for each row
 mod on_host; // one pass over the rows
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("layer_norm", |case| conformance::build(case, layer_norm, 1e-5)),

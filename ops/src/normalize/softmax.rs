@@ -45,6 +45,9 @@ use crate::torch::{Case, Torch};
 mod cube; // on accelerators
 mod on_host; // line by line
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("softmax", |case| named(case, softmax)),

@@ -45,8 +45,10 @@ pub(crate) mod family; // the operator behind all rows
 mod names; // what PyTorch calls them
 pub(crate) mod table; // how rows are written
 pub use family::Unary;
+pub(crate) mod onnx; // what ONNX calls them
 pub use names::TORCH;
 pub(crate) use names::{as_float, float, number, operand, same};
+pub use onnx::ONNX;
 use table::{Example, rows};
 
 rows! {

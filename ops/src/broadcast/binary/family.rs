@@ -57,6 +57,11 @@ impl Binary {
         Self { row }
     }
 
+    /// The row's name.
+    pub(super) fn name(&self) -> &'static str {
+        self.row.name
+    }
+
     /// Whether it takes truth values, or gives them.
     pub(super) fn judges(&self) -> bool {
         matches!(self.row.kind, Kind::Comparison | Kind::Logic)

@@ -67,6 +67,11 @@ impl Unary {
         parameters[..given.len()].copy_from_slice(given);
         Self { row, parameters }
     }
+
+    /// The row's name, and its parameters.
+    pub(crate) fn named(&self) -> (&'static str, Parameters) {
+        (self.row.name, self.parameters)
+    }
 }
 
 impl std::fmt::Debug for Unary {
