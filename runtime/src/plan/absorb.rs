@@ -123,7 +123,8 @@ impl Placed {
         }
         let device_of = (0..old.nodes.len()).filter(stays).map(|index| self.device_of[index]);
         let device_of = device_of.collect();
-        let mut graph = GraphData { nodes, order: Vec::new() };
+        let updated = self.graph.0.updated.clone();
+        let mut graph = GraphData { nodes, updated, order: Vec::new() };
         let mut faults = Vec::new();
         graph.order = schedule::iteration(&graph, &mut faults);
         faults.is_empty().then(|| self.with_graph(Graph(Arc::new(graph)), device_of))
