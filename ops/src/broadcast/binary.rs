@@ -112,6 +112,11 @@ rows! {
         if a == b && a.is_infinite() { a } else { high + (-(a - b).abs()).exp().ln_1p() }
     }, |a, b| (a.exp() + b.exp()).ln(),
         |a, b, _y, dy| (dy * (a - b).to(sigmoid()), dy * (b - a).to(sigmoid()));
+    /// `a` where `b` is above 0, else 0, whatever `a` is: the gradient of
+    /// [`relu`](crate::pointwise::unary::relu).
+    gate Arithmetic floats: |a, b| if b > 0.0 { a } else { 0.0 },
+        |a, b| if b.max(0.0) == 0.0 { 0.0 } else { a },
+        |_a, b, _y, dy| (dy.with(gate(), &[b]), dy.zeros());
     /// Whether `a = b`.
     equal Comparison ordered: |a, b| a == b, |a, b| (a - b).abs() <= 0.0;
     /// Whether `a` differs from `b`.

@@ -108,7 +108,7 @@ rows! {
         |_x, y| y * (1.0 - y);
     /// `x` where it is above 0, else 0.
     relu() EXACT: |x| if x <= R::of(0.0) { R::of(0.0) } else { x }, |x| nan_or(x, x.max(0.0)),
-        |x, _y| x.above(0.0);
+        |_x, y| Slope::Gate(y);
     /// `x` where it is above 0, else `slope * x`.
     leaky_relu(slope = 0.25) CLOSE: |x| if x > R::of(0.0) { x } else { x * slope },
         |x| nan_or(x, x.max(0.0) + slope * x.min(0.0)),

@@ -10,6 +10,7 @@ use synfire_runtime::operator::{
 };
 use synfire_runtime::spec::{Element, Spec};
 
+use crate::broadcast::binary::gate;
 use crate::device::on_device;
 use crate::gradient::{Term, formula};
 use crate::host::erased::{Stages, parts};
@@ -40,6 +41,8 @@ pub(crate) enum Slope<'a> {
     Constant(f64),
     /// One for each element.
     Each(Term<'a>),
+    /// 1 where this is above 0, else 0.
+    Gate(Term<'a>),
 }
 
 impl From<f64> for Slope<'_> {
@@ -105,6 +108,7 @@ impl Operator for Unary {
                 Slope::Constant(1.0) => Some(dy.wire),
                 Slope::Constant(slope) => Some((dy * slope).wire),
                 Slope::Each(slope) => Some((dy * slope).wire),
+                Slope::Gate(open) => Some(dy.with(gate(), &[open]).wire),
             });
         Gradient::Of(vec![dx])
     }
