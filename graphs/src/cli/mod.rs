@@ -117,7 +117,7 @@ struct PpnArguments {
     /// Lets the planner move nodes between the devices by measured cost.
     #[arg(long)]
     balance: bool,
-    /// Weights in a safetensors file; default: initialised from the seed.
+    /// Weights in a safetensors file; default: the shipped ones for `compact`, else from the seed.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Streams the source this many times; default: once, and 48 times for the shipped recording.

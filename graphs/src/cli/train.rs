@@ -14,6 +14,7 @@ use synfire_runtime::random::Seed;
 
 use super::stop::Interrupt;
 use super::{INTERRUPTED, say, say_error};
+use crate::models::perception::ppn;
 use crate::tasks::{Prepared, Source, Wish, prepare};
 use crate::train::{Ending, Evaluation, Settings, Watch, evaluate, train};
 use crate::{machine, weights};
@@ -77,6 +78,9 @@ pub(super) struct EvaluateArguments {
     /// Weights in a safetensors file. Default: the best of out/train/NAME.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
+    /// Writes the weights of PPN as f16, under the names of the published ones, to this file.
+    #[arg(long, value_name = "FILE")]
+    ship: Option<PathBuf>,
 }
 
 impl DataArguments {
@@ -153,6 +157,11 @@ pub(super) fn evaluation(arguments: &EvaluateArguments) -> Result<ExitCode> {
     let values = weights::load(&path, &task.test, &str::to_owned).into_diagnostic()?;
     let values = values.first_values(&task.test, wish.seed);
     let test = evaluate(&task.test, &task, &wish.devices, &values, wish.seed).into_diagnostic()?;
+    if let Some(path) = &arguments.ship {
+        let mut own = values.clone();
+        own.retain(|path, _| path.starts_with("ppn/"));
+        weights::save(path, &weights::halved(&own), &ppn::weight_name).into_diagnostic()?;
+    }
     say(&format!("{}: {data}", task.name));
     say(&format!("test of {}: {}", path.display(), numbers(&Evaluation { step: 0, values: test })));
     Ok(ExitCode::SUCCESS)
