@@ -239,6 +239,20 @@ impl Draft {
         result
     }
 
+    /// Builds a part of the graph outside of all scopes, wherever the call stands.
+    pub fn at_root<R>(&mut self, build: impl FnOnce(&mut Self) -> R) -> R {
+        let scope = std::mem::take(&mut self.scope);
+        let result = build(self);
+        self.scope = scope;
+        result
+    }
+
+    /// What is wrong so far; [`Draft::check`] gives it back too.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
     /// Builds a part of the graph for a device; the innermost call wins.
     pub fn on<R>(&mut self, device: &str, build: impl FnOnce(&mut Self) -> R) -> R {
         self.devices.push(Some(device.to_owned()));
