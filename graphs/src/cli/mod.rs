@@ -2,7 +2,9 @@
 //!
 //! Exit codes: 0 done, 1 the job failed, 2 wrong arguments, 130 stopped by Ctrl-C after draining.
 
+mod onnx; // models in and out
 mod ppn; // the main job
+mod train; // training and evaluation
 mod stop; // Ctrl-C
 
 use std::io::Write;
@@ -18,7 +20,11 @@ use synfire_runtime::place::place;
 use synfire_runtime::plan::{Limits, plan};
 
 use crate::models::perception::ppn as model;
+use crate::tasks::TASKS;
 use crate::{bench, conform, machine};
+
+/// What the process says when it was interrupted, as shells do: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
 
 /// Models and search loops as dataflow graphs of actors.
 #[derive(Debug, Parser)]
@@ -35,7 +41,11 @@ enum Job {
         #[command(subcommand)]
         model: RunModel,
     },
-    /// Lists the models.
+    /// Trains a task: data, model and optimiser are one graph. Ctrl-C saves first.
+    Train(Box<train::TrainArguments>),
+    /// Evaluates trained weights on examples that nothing was chosen by.
+    Eval(train::EvaluateArguments),
+    /// Lists models and tasks.
     List,
     /// Shows what every operator has: kernels, derivatives, element types. As a Markdown table.
     Ops {
@@ -50,6 +60,10 @@ enum Job {
         /// Where the arrays go that were computed.
         to: PathBuf,
     },
+    /// Reads an ONNX model and plans it, or lists all that is missing.
+    Import(onnx::ImportArguments),
+    /// Writes a model as ONNX, or lists all that has no place there.
+    Export(onnx::ExportArguments),
     /// Prints the plan of a model: lanes, volleys, credits, memory.
     Explain(ExplainArguments),
     /// Tells what devices this machine has, what is missing and how to get it.
@@ -201,6 +215,8 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
     let mut out = std::io::stdout();
     match command.job {
         Job::Run { model: RunModel::Ppn(arguments) } => return ppn::run(&arguments, allocations),
+        Job::Train(arguments) => return train::run(&arguments),
+        Job::Eval(arguments) => return train::evaluation(&arguments),
         Job::List => list(),
         Job::Ops { device } => ops(device.as_deref())?,
         Job::Conform { from, to } => {
@@ -211,6 +227,8 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
                 ExitCode::FAILURE
             });
         }
+        Job::Import(arguments) => onnx::import(&arguments)?,
+        Job::Export(arguments) => onnx::write(&arguments)?,
         Job::Explain(arguments) => explain(&arguments)?,
         Job::Doctor => machine::diagnosis().iter().for_each(|line| say(line)),
         Job::Bench { suite: Suite::Hops { threads, tokens } } => {
@@ -228,7 +246,11 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
 
 fn list() {
     say("models");
-    say("  ppn    parallel perception network: LiDAR, two networks on two devices");
+    say("  ppn        parallel perception network: LiDAR, two networks on two devices");
+    say("tasks for `synfire train`");
+    for (name, about) in TASKS {
+        say(&format!("  {name:<10} {about}"));
+    }
 }
 
 fn ops(device: Option<&str>) -> Result<()> {

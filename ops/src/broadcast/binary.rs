@@ -42,6 +42,7 @@ use synfire_runtime::value::Value;
 
 use crate::gradient::Term;
 use crate::host::number::{Number, Rounded};
+use crate::marks::Sum;
 use crate::pointwise::elementary::trunc;
 use crate::pointwise::unary::{floor, log, sigmoid, sign};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
@@ -53,13 +54,15 @@ mod names; // what PyTorch calls them
 mod table; // how rows are written
 pub use family::Binary;
 use family::{Kind, Part, Row, judge, update};
+mod onnx; // what ONNX calls it
 pub use names::TORCH;
+pub use onnx::ONNX;
 use table::{Example, element_of, part, parts, rows};
 
 rows! {
     /// `a + b`.
     add Arithmetic numbers: |a, b| a.plus(b), |a, b| b - (0.0 - a),
-        |_a, _b, _y, dy| (dy, dy);
+        |_a, _b, _y, dy| (dy, dy) => Sum;
     /// `a - b`.
     subtract Arithmetic numbers: |a, b| a.minus(b), |a, b| -b + a,
         |_a, _b, _y, dy| (dy, -dy);

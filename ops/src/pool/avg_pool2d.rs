@@ -44,6 +44,9 @@ use crate::host::widened::widened;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Motion, Pair, Pool, Rounding};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// What the size of a window counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counting {

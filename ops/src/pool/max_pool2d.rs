@@ -43,6 +43,9 @@ use crate::host::widened::widened;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Motion, Pair, Pool, Rounding};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// Max pooling over windows of `kernel`, one number for both directions or `[rows, columns]`, which
 /// lie side by side: the stride is the kernel until [`MaxPool2d::stride`] sets it.
 #[must_use]

@@ -30,6 +30,8 @@ pub(crate) struct Row {
     pub(crate) on_f64: fn(&mut [f64], Parameters),
     /// The derivative at the input, the first term, where the output is the second.
     pub(crate) slope: for<'a> fn(Term<'a>, Term<'a>, Parameters) -> Slope<'a>,
+    /// The contract with its mark, where it lays one.
+    pub(crate) mark: fn(Contract, Parameters) -> Contract,
 }
 
 /// A derivative.
@@ -65,6 +67,11 @@ impl Unary {
         parameters[..given.len()].copy_from_slice(given);
         Self { row, parameters }
     }
+
+    /// The row's name, and its parameters.
+    pub(crate) fn named(&self) -> (&'static str, Parameters) {
+        (self.row.name, self.parameters)
+    }
 }
 
 impl std::fmt::Debug for Unary {
@@ -75,12 +82,9 @@ impl std::fmt::Debug for Unary {
 
 impl Operator for Unary {
     fn contract(&self) -> Contract {
-        Contract::new(self.row.name)
-            .input("x")
-            .output("y")
-            .in_place(0, 0)
-            .fusion(Fusion::Stage)
-            .tolerance(self.row.tolerance)
+        let contract = Contract::new(self.row.name).input("x").output("y").in_place(0, 0);
+        let contract = contract.fusion(Fusion::Stage).tolerance(self.row.tolerance);
+        (self.row.mark)(contract, self.parameters)
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
