@@ -33,6 +33,8 @@ use synfire_ops::route::pace::pace;
 use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::spec::{Element, Spec};
 
+use crate::blocks::as_element;
+
 pub mod schedule; // rates by the step
 mod step; // one parameter in one step
 mod algebra; // formulas over wires
@@ -317,14 +319,6 @@ fn beside<R>(
         Some(device) => draft.on(&device, named),
         None => named(draft),
     }
-}
-
-/// A stream as one of an element type.
-fn as_element(draft: &mut Draft, wire: Wire, element: Element) -> Wire {
-    if draft.spec(wire).is_none_or(|spec| spec.element == element) {
-        return wire;
-    }
-    draft.apply(cast(element), &[wire])
 }
 
 /// Every gradient times a scalar of `f32`.

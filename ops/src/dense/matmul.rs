@@ -1,7 +1,7 @@
 //! The product of matrices: `y[m, n] = sum over k of a[m, k] * b[k, n]`, for batches of them.
 //!
 //! # Shape
-//! `a`: `f32` or `f64` `[.., row, inner]`, or `[.., inner, row]` with [`Matmul::transpose_a`]; `b`:
+//! `a`: any float `[.., row, inner]`, or `[.., inner, row]` with [`Matmul::transpose_a`]; `b`:
 //! `[.., inner, column]`, or `[.., column, inner]` with [`Matmul::transpose_b`]; `y`:
 //! `[.., row, column]`. The dimensions before the last two are broadcast: aligned from the right,
 //! an extent of 1, or none, is repeated. A vector `[inner]` is a matrix of one row (`a`) or one
@@ -39,6 +39,7 @@ use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
 use crate::device::on_device;
 use crate::host::broadcast::{axes, common};
+use crate::host::widened::widened;
 use crate::marks::Product;
 use crate::require;
 use crate::sample::{Expect, Sample, bounded_first, noise};
@@ -148,7 +149,7 @@ impl Operator for Matmul {
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         for (name, spec) in [("a", &inputs[0]), ("b", &inputs[1])] {
-            require::element(name, spec, &[Element::F32, Element::F64])?;
+            require::element(name, spec, &require::FLOATS)?;
             require::axis(name, spec, 0)?;
         }
         require::element("b", &inputs[1], &[inputs[0].element])?;
@@ -199,15 +200,14 @@ impl Operator for Matmul {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        if specs.inputs[0].element == Element::F64 {
-            return on_device!(target, specs, host: OnHost::<f64>::new(self, specs));
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
         }
-        on_device!(
-            target,
-            specs,
-            host: OnHost::<f32>::new(self, specs),
-            cube: cube::OnCube::new(self, specs)
-        )
+        match specs.inputs[0].element {
+            Element::F64 => on_device!(target, specs, host: OnHost::<f64>::new(self, specs)),
+            _ => on_device!(target, specs, host: OnHost::<f32>::new(self, specs),
+                cube: cube::OnCube::new(self, specs)),
+        }
     }
 }
 

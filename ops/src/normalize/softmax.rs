@@ -2,13 +2,14 @@
 //! [`log_softmax`]: `y = x - max x - log sum exp(x - max x)`.
 //!
 //! # Shape
-//! `x`: `f32` or `f64`, any of at least one dimension -> `y`: the same. The axis may have extent
+//! `x`: any float, any of at least one dimension -> `y`: the same. The axis may have extent
 //! zero.
 //!
 //! # Gradient
 //! `dx = y * (dy - sum(dy * y))` along the axis; of the logarithm `dx = dy - exp(y) * sum(dy)`.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! The maximum is subtracted, so no finite input overflows. A NaN makes its whole row NaN, as does
 //! `+inf`; a row of `-inf` is NaN. Sums run in the element type, in order. As PyTorch's `softmax`
 //! and `log_softmax`.
@@ -34,6 +35,7 @@ use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{multiply, subtract};
 use crate::device::on_device;
+use crate::host::widened::widened;
 use crate::marks::Shares;
 use crate::pointwise::unary::{exp, neg};
 use crate::reduce::reduction::{Keep, one_axis, sum};
@@ -114,7 +116,7 @@ impl Operator for Softmax {
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let x = &inputs[0];
-        require::element("x", x, &[Element::F32, Element::F64])?;
+        require::element("x", x, &require::FLOATS)?;
         require::axis("x", x, self.axis)?;
         Ok(vec![x.clone()])
     }
@@ -142,6 +144,9 @@ impl Operator for Softmax {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         on_device!(
             target,
             specs,

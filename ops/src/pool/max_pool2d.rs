@@ -2,7 +2,7 @@
 //! with stride `s` and dilation `d`; pixels outside `x` count as `-inf`.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! `x`: any float `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
 //! be bounded.
 //! `y`: the same with `(extent + padding - d * (kernel - 1) - 1) / s + 1` rows and columns, rounded
 //! as [`Rounding`] says. The padding of a side is at most half of `d * (kernel - 1) + 1`.
@@ -12,6 +12,7 @@
 //! windows that overlap add. [`max_pool2d_indices`] finds these pixels again, `pool_scatter` adds.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! Exact. A NaN in a window gives NaN, of unspecified sign and payload. As PyTorch's `max_pool2d`.
 //!
 //! # Example
@@ -37,6 +38,7 @@ use super::max_pool2d_indices::max_pool2d_indices;
 use super::pool_scatter::scatter_within;
 use crate::device::on_device;
 use crate::host::simd::Path;
+use crate::host::widened::widened;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Motion, Pair, Pool, Rounding};
 
@@ -94,6 +96,9 @@ impl Operator for MaxPool2d {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         let pool = self.pool(&specs.inputs[0]).expect("the shape rule accepted this input");
         let host = OnHost { pool, path: Path::best(), element: specs.inputs[0].element };
         if host.element == Element::F64 {

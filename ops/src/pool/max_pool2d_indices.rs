@@ -1,7 +1,7 @@
 //! Max pooling with indices: the largest pixel of each window, and where in its channel it is.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! `x`: any float `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
 //! be bounded. `y`: as [`max_pool2d`](super::max_pool2d), or with the given rows and columns if the
 //! pool is adaptive. `index`: `i64` of the extents of `y`.
 //!
@@ -38,6 +38,7 @@ use synfire_runtime::value::Value;
 use super::pool_scatter::scatter_within;
 use crate::device::on_device;
 use crate::host::simd::Path;
+use crate::host::widened::widened;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Image, Motion, Pair, Pool, Rounding, Spans};
 
@@ -145,6 +146,9 @@ impl Operator for MaxPool2dIndices {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         let windows = self.windows(&specs.inputs[0]).expect("the shape rule accepted this input");
         let pool = self.pool(&specs.inputs[0]).ok();
         let pool = pool.filter(|pool| self.places.is_none() && pool.is_compact());
