@@ -27,9 +27,9 @@ use crate::blocks::Mode;
 use crate::blocks::edge::edges;
 use crate::data::batches::{Batches, batches};
 use crate::data::track::{TrackConfig, TrackExamples, TrackExamplesConfig};
-use crate::models::perception::ppn;
+use crate::models::perception::ppn::{self, Network};
 use crate::optimisers::schedule::OneCycle;
-use crate::optimisers::{Adam, Training};
+use crate::optimisers::{Adam, Group, Training};
 use crate::train::{Goal, Task};
 
 /// Scans that a target is ahead: 0.2 s.
@@ -75,17 +75,21 @@ impl PpnTask {
         let steps_per_epoch = source.steps();
         let steps = u64::from(wish.epochs.unwrap_or(4)) * steps_per_epoch;
         let schedule = OneCycle::new(wish.rate.unwrap_or(2e-3), steps.try_into().unwrap_or(1));
-        let training = Training::new(Adam::default(), schedule);
+        let mut training = Training::new(Adam::default(), schedule);
+        if self.plain < 1.0 {
+            // The kernels of edges are constants, not weights.
+            training.groups.push(Group::new(|path| !path.starts_with("ppn/")).frozen());
+        }
         let held = |name: &str| {
             let data = self.examples(wish.seed.named(name), 2, 12)?;
-            self.evaluation(batches(data, 1, Seed(0)).in_order().epochs(1))
+            self.evaluation(batches(data, 1, Seed(0)).in_order().epochs(1), &wish.devices)
         };
         let task = Task {
             name: "ppn".to_owned(),
-            training: self.training(source, &training)?,
+            training: self.training(source, &training, &wish.devices)?,
             evaluation: held("validation")?,
             test: held("test")?,
-            placement: branches(&wish.devices),
+            placement: Placement::new(),
             steps_per_epoch,
             goal: Goal::Highest("iou"),
         };
@@ -107,15 +111,26 @@ impl PpnTask {
         })?)
     }
 
-    fn training(&self, source: Batches, training: &Training) -> Result<Graph, TaskError> {
+    fn training(
+        &self,
+        source: Batches,
+        training: &Training,
+        devices: &Devices,
+    ) -> Result<Graph, TaskError> {
         let mut draft = Draft::new();
         let given = draft.apply_many(source, &[]);
         let config = ppn::Config { mode: Mode::Train, ..self.config.clone() };
-        let outputs = ppn::networks(&config, &mut draft, [given[0]; 2]);
-        let later = draft.apply(slice(1, 1, 2, 1), &[given[1]]);
-        let first = distance(&mut draft, outputs.segmentation, later);
-        let teacher = draft.apply(stop_gradient(), &[outputs.segmentation]);
-        let second = self.preserving(&mut draft, outputs.reconstruction, teacher);
+        let [near, far] = ends(devices);
+        let [segmented, first] = draft.on(&near, |draft| {
+            let map = ppn::network(&config, draft, Network::Segmentation, given[0]);
+            let later = draft.apply(slice(1, 1, 2, 1), &[given[1]]);
+            [map, distance(draft, map, later)]
+        });
+        let second = draft.on(&far, |draft| {
+            let map = ppn::network(&config, draft, Network::Reconstruction, given[0]);
+            let teacher = draft.apply(stop_gradient(), &[segmented]);
+            self.preserving(draft, map, teacher)
+        });
         let loss = draft.apply(add(), &[first, second]);
         draft.outlet("loss", loss);
         draft.outlet("segmentation", first);
@@ -137,19 +152,22 @@ impl PpnTask {
         draft.apply(add(), &[plain, edge])
     }
 
-    fn evaluation(&self, source: Batches) -> Result<Graph, TaskError> {
+    fn evaluation(&self, source: Batches, devices: &Devices) -> Result<Graph, TaskError> {
         let mut draft = Draft::new();
         let given = draft.apply_many(source, &[]);
-        let outputs = ppn::networks(&self.config, &mut draft, [given[0]; 2]);
+        let [near, far] = ends(devices);
+        let maps = [(Network::Segmentation, near), (Network::Reconstruction, far)];
+        let [segmented, rebuilt] = maps.map(|(network, device)| {
+            draft.on(&device, |draft| ppn::network(&self.config, draft, network, given[0]))
+        });
         let later = draft.apply(slice(1, 1, 2, 1), &[given[1]]);
         let last = self.config.maps - 1;
         let seen = draft.apply(slice(1, last, last + 1, 1), &[given[0]]);
-        let loss = distance(&mut draft, outputs.segmentation, later);
-        let again = distance(&mut draft, outputs.reconstruction, outputs.segmentation);
-        let maps = [outputs.reconstruction, outputs.segmentation];
-        let [own, wanted] = maps.map(|map| edges(&mut draft, map));
+        let loss = distance(&mut draft, segmented, later);
+        let again = distance(&mut draft, rebuilt, segmented);
+        let [own, wanted] = [rebuilt, segmented].map(|map| edges(&mut draft, map));
         let edge = mse(&mut draft, own, wanted, Total::Mean);
-        let iou = iou(&mut draft, outputs.segmentation, later);
+        let iou = iou(&mut draft, segmented, later);
         let copied = self::iou(&mut draft, seen, later);
         let one = draft.apply(fill(1.0), &[loss]);
         for (name, wire) in [
@@ -189,17 +207,8 @@ fn iou(draft: &mut Draft, map: Wire, target: Wire) -> Wire {
     draft.apply(divide(), &[both, any])
 }
 
-/// The networks, their gradients and their optimisers on the first and the last of the devices.
-#[must_use]
-pub fn branches(devices: &Devices) -> Placement {
+/// The first and the last of the devices, for one network each, its gradient and its optimiser.
+fn ends(devices: &Devices) -> [String; 2] {
     let names: Vec<&str> = devices.iter().map(|(name, _)| name).collect();
-    let (Some(first), Some(last)) = (names.first(), names.last()) else {
-        return Placement::new();
-    };
-    let parts = ["", "training/gradient/", "gradient/", "training/optimiser/"];
-    parts.iter().fold(Placement::new(), |placement, part| {
-        placement
-            .on(&format!("{part}ppn/segmentation"), first)
-            .on(&format!("{part}ppn/reconstruction"), last)
-    })
+    [names.first(), names.last()].map(|name| name.copied().unwrap_or("cpu:0").to_owned())
 }
