@@ -1,8 +1,8 @@
 //! Mixed precision: a network computes in floats of 16 bits, its parameters stay in `f32`.
 //!
 //! Micikevicius et al., "Mixed precision training", 2018. A parameter is cast where it is read, so
-//! its gradient comes back in `f32` and small updates are not lost; losses and norms are computed in
-//! `f32`. For `f16` scale the loss: [`LossScale`](crate::optimisers::LossScale).
+//! its gradient comes back in `f32` and small updates are not lost; losses and norms are computed
+//! in `f32`. For `f16` scale the loss: [`LossScale`](crate::optimisers::LossScale).
 
 use synfire_ops::broadcast::cast::cast;
 use synfire_runtime::define::{Draft, Initial, Wire};

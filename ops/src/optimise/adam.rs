@@ -11,8 +11,8 @@
 //!
 //! # Shape
 //! `weight`: `f32` or `f64`, any fixed; `gradient`, `first`, `second`: as `weight`; `rate`, `step`:
-//! scalars of its type; `step` is the number of this step, from 1; [gated](Adam::gated) also `gate`:
-//! as `rate` -> `weight`, `first`, `second`, which may take the places of those that came in.
+//! scalars of its type; `step` is the number of this step, from 1; [gated](Adam::gated) also
+//! `gate`: as `rate` -> `weight`, `first`, `second`, which may take the places of those that came in.
 //!
 //! # Gradient
 //! None: it stands behind the gradient.
@@ -215,8 +215,8 @@ impl<R: Real> Factors<R> {
     }
 }
 
-/// The first and a late step, both decays, a gate, `f64`, a scalar, nothing, several blocks; wrong types
-/// and extents.
+/// The first and a late step, both decays, a gate, `f64`, a scalar, nothing, several blocks; wrong
+/// types and extents.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let plain = || adam([0.9, 0.999], 1e-8);

@@ -200,8 +200,8 @@ impl Sgd {
     }
 }
 
-/// With and without velocity, decay, looking ahead, and a gate; `f64`, a scalar, nothing, several blocks;
-/// wrong types and extents.
+/// With and without velocity, decay, looking ahead, and a gate; `f64`, a scalar, nothing, several
+/// blocks; wrong types and extents.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let case = |name: &str, operator: Sgd, extents: &[usize]| {
