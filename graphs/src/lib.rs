@@ -14,6 +14,7 @@ pub mod models; // one file for each model
 pub mod data; // where examples come from
 pub mod train; // one driver for every model
 pub mod optimisers; // training steps as part of a graph
+pub mod search; // loops that find an architecture
 pub mod weights; // parameters in files
 mod atomic; // files that are whole or not there
 pub mod report; // pictures and tables

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the job failed, 2 wrong arguments, 130 stopped by Ctrl-C after draining.
 
 mod ppn; // the main job
+mod search; // loops that find an architecture
 mod stop; // Ctrl-C
 
 use std::io::Write;
@@ -20,6 +21,9 @@ use synfire_runtime::plan::{Limits, plan};
 use crate::models::perception::ppn as model;
 use crate::{bench, conform, machine};
 
+/// What the process says when it was interrupted, as shells do: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
+
 /// Models and search loops as dataflow graphs of actors.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -34,6 +38,11 @@ enum Job {
     Run {
         #[command(subcommand)]
         model: RunModel,
+    },
+    /// Searches an architecture.
+    Search {
+        #[command(subcommand)]
+        job: search::SearchJob,
     },
     /// Lists the models.
     List,
@@ -201,6 +210,7 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
     let mut out = std::io::stdout();
     match command.job {
         Job::Run { model: RunModel::Ppn(arguments) } => return ppn::run(&arguments, allocations),
+        Job::Search { job } => return search::run(&job),
         Job::List => list(),
         Job::Ops { device } => ops(device.as_deref())?,
         Job::Conform { from, to } => {

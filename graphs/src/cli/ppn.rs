@@ -22,7 +22,7 @@ use synfire_runtime::plan::{Limits, Plan, plan};
 use synfire_runtime::random::Seed;
 
 use super::stop::Interrupt;
-use super::{PpnArguments, say};
+use super::{INTERRUPTED, PpnArguments, say};
 use crate::models::perception::ppn as model;
 use crate::weights;
 use frames::Frames;
@@ -30,9 +30,6 @@ use measure::{Measured, Streaming, frame_by_frame, in_flight, peak_bytes};
 
 /// Frames of each of the frame-by-frame measurements.
 const TIMED_FRAMES: usize = 12;
-
-/// What the process says when it was interrupted, as shells do: 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
 
 /// The two networks on the first and the last device.
 pub(super) fn branches(devices: &Devices) -> Placement {
