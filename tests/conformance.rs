@@ -1,19 +1,31 @@
-//! Cases that PyTorch computed: `tests/conform/torch.zip`, written by `generate.py` beside it.
+//! Cases that others computed: operators by PyTorch, `tests/conform/torch.zip`, and models by
+//! onnxruntime, `tests/conform/onnx.zip`, written by the generators beside them.
 
 use std::path::Path;
 
 use synfire::conform;
 
-#[test]
-fn every_case_of_pytorch_passes() {
-    let cases = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conform/torch.zip");
-    let out = std::env::temp_dir().join(format!("synfire-conform-{}", std::process::id()));
+/// Runs all cases of an archive; every one must pass.
+fn all_pass(archive: &str, count: usize) {
+    let cases = format!("{}/tests/conform/{archive}", env!("CARGO_MANIFEST_DIR"));
+    let out = format!("synfire-conform-{archive}-{}", std::process::id());
+    let out = std::env::temp_dir().join(out);
     let mut said = Vec::new();
-    let outcome = conform::run(Path::new(cases), &out, &mut said).expect("the archive can be read");
+    let outcome = conform::run(cases.as_ref(), &out, &mut said).expect("the archive can be read");
     std::fs::remove_dir_all(&out).expect("it was just written");
     let said = String::from_utf8_lossy(&said);
     assert!(outcome.differ.is_empty() && outcome.refused.is_empty(), "{said}");
-    assert_eq!(outcome.passed, 500);
+    assert_eq!(outcome.passed, count);
+}
+
+#[test]
+fn every_case_of_pytorch_passes() {
+    all_pass("torch.zip", 500);
+}
+
+#[test]
+fn every_model_gives_what_onnxruntime_gives() {
+    all_pass("onnx.zip", 253);
 }
 
 #[test]

@@ -1,4 +1,8 @@
 //! Weights: parameters in safetensors files, under the names that other tools give them.
+//!
+//! A *name map* is a function from the path of a parameter to its name in the file. Paths divide
+//! scopes by `/`; PyTorch's state dictionaries divide modules by `.`, so most maps begin with
+//! [`dotted`] and rename what is called otherwise. The same map reads and writes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,6 +18,24 @@ use crate::atomic;
 
 /// More bytes than any weights file of ours has.
 const BYTES_MAX: u64 = 8 << 30;
+
+/// Element types with their names in the format.
+const FORMS: [(Element, Dtype); 8] = [
+    (Element::F32, Dtype::F32),
+    (Element::F16, Dtype::F16),
+    (Element::BF16, Dtype::BF16),
+    (Element::F64, Dtype::F64),
+    (Element::I32, Dtype::I32),
+    (Element::I64, Dtype::I64),
+    (Element::U8, Dtype::U8),
+    (Element::Bool, Dtype::BOOL),
+];
+
+/// The name map of most state dictionaries: scopes are modules.
+#[must_use]
+pub fn dotted(path: &str) -> String {
+    path.replace('/', ".")
+}
 
 /// Why weights could not be read: all misfits at once.
 #[derive(Debug, thiserror::Error)]
@@ -96,29 +118,25 @@ pub fn save(
 
 /// The name of an element type in the file.
 fn form(element: Element) -> Dtype {
-    match element {
-        Element::F32 => Dtype::F32,
-        Element::F64 => Dtype::F64,
-        Element::F16 => Dtype::F16,
-        Element::BF16 => Dtype::BF16,
-        Element::I32 => Dtype::I32,
-        Element::I64 => Dtype::I64,
-        Element::U8 => Dtype::U8,
-        Element::Bool => Dtype::BOOL,
-    }
+    let found = FORMS.iter().find(|(own, _)| *own == element);
+    found.expect("every element type has a name").1
 }
 
 /// The tensor as a value of `spec`.
-fn widened(tensor: &safetensors::tensor::TensorView<'_>, spec: &Spec) -> Result<Value, String> {
-    if tensor.shape() != spec.bounds() {
+fn widened(tensor: &TensorView<'_>, spec: &Spec) -> Result<Value, String> {
+    let extents = spec.bounds();
+    if tensor.shape() != extents {
         return Err(format!("extents {:?}, wanted {spec}", tensor.shape()));
     }
     let data = tensor.data();
     let pairs = || data.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
     let elements: Vec<f32> = match (tensor.dtype(), spec.element) {
-        (Dtype::F32, Element::F32) => {
-            let word = |four: &[u8]| f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
-            data.chunks_exact(4).map(word).collect()
+        (found, Element::Bool) if found == Dtype::BOOL => {
+            let truths = data.iter().map(|&byte| u8::from(byte != 0)).collect();
+            return Ok(Value::from_bytes(Element::Bool, &extents, truths));
+        }
+        (found, wanted) if found == form(wanted) => {
+            return Ok(Value::from_bytes(wanted, &extents, data.to_vec()));
         }
         (Dtype::F16, Element::F32) => {
             pairs().map(|pair| half::f16::from_le_bytes(pair).to_f32()).collect()
@@ -128,5 +146,5 @@ fn widened(tensor: &safetensors::tensor::TensorView<'_>, spec: &Spec) -> Result<
         }
         (found, wanted) => return Err(format!("elements {found:?}, wanted {wanted}")),
     };
-    Ok(Value::new(&spec.bounds(), &elements))
+    Ok(Value::new(&extents, &elements))
 }

@@ -1,5 +1,6 @@
 //! The list of operators: declares the modules and [`crate::CATALOG`], nothing more.
 
+use crate::onnx::Onnx;
 use crate::sample::Sample;
 use crate::torch::Torch;
 
@@ -14,6 +15,8 @@ pub struct Entry {
     pub samples: fn() -> Vec<Sample>,
     /// What PyTorch calls it, with its builders.
     pub torch: &'static [Torch],
+    /// What ONNX calls it, both ways.
+    pub onnx: Onnx,
 }
 
 /// `folder: file, file; folder: file;` in reading order.
@@ -29,13 +32,14 @@ macro_rules! operators {
         /// Every operator file, in reading order.
         pub const CATALOG: &[Entry] = &[
             $($({
-                // A file without a table of PyTorch's names leaves that of the root in sight.
+                // A file without a table of its own leaves that of the root in sight.
                 use $kind::$name::*;
                 $crate::Entry {
                     kind: stringify!($kind),
                     name: stringify!($name),
                     samples,
                     torch: TORCH,
+                    onnx: ONNX,
                 }
             },)+)+
         ];

@@ -8,6 +8,7 @@ pub mod sample; // what an operator's samples say
 pub mod laws; // what holds for every operator
 pub mod coverage; // what every operator has
 pub mod torch; // what an operator is called by PyTorch
+pub mod onnx; // what an operator is called by ONNX
 pub mod device; // accelerators through CubeCL
 pub mod host; // what host kernels share
 
@@ -17,9 +18,11 @@ mod require; // what shape rules demand
 mod gradient; // what gradients share
 pub mod differentiate; // a graph that computes gradients too
 pub mod window; // parameters of convolutions and pools
+pub mod marks; // what operators say to their readers
 pub mod losses; // what losses share
 
 pub use catalog::Entry;
+use onnx::ONNX;
 use torch::TORCH;
 
 catalog::operators! {

@@ -32,6 +32,8 @@ pub(crate) use spans::Spans;
 pub(crate) mod pooling; // pools over one and three axes
 pub use pooling::Pooling;
 
+pub(crate) mod onnx; // the attributes that ONNX gives
+
 mod pool; // what pools have in common
 pub use pool::Rounding;
 pub(crate) use pool::{Pool, along, pool_axes, pooled};

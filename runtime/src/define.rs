@@ -53,6 +53,19 @@ pub enum Initial {
         /// The standard deviation.
         deviation: f64,
     },
+    /// Normal with mean zero, without what lies beyond a bound; keyed by seed and path.
+    TruncatedNormal {
+        /// The standard deviation before it is cut; what is left has a smaller one.
+        deviation: f64,
+        /// The largest magnitude; more than six deviations are as six.
+        bound: f64,
+    },
+    /// A matrix with orthonormal rows, or columns where there are more rows, all such matrices
+    /// alike; keyed by seed and path. The first axis counts rows, all others together columns.
+    Orthogonal {
+        /// What it is multiplied by.
+        gain: f64,
+    },
     /// Exactly this value.
     Value(Arc<Value>),
     /// No value: what depends on it gives null. Not for parameters.
@@ -224,6 +237,20 @@ impl Draft {
         let result = build(self);
         self.scope.pop();
         result
+    }
+
+    /// Builds a part of the graph outside of all scopes, wherever the call stands.
+    pub fn at_root<R>(&mut self, build: impl FnOnce(&mut Self) -> R) -> R {
+        let scope = std::mem::take(&mut self.scope);
+        let result = build(self);
+        self.scope = scope;
+        result
+    }
+
+    /// What is wrong so far; [`Draft::check`] gives it back too.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
     }
 
     /// Builds a part of the graph for a device; the innermost call wins.

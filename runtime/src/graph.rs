@@ -4,6 +4,8 @@
 //! shapes fit, rates balance, one iteration can run from the initial tokens and returns to them,
 //! and no node waits for inputs that can never be present together.
 
+mod member; // nodes as others see them
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +14,8 @@ use crate::define::Initial;
 use crate::fault::Line;
 use crate::operator::{Contract, Metadata, Operator};
 use crate::spec::Spec;
+
+pub use member::{Member, Part, Source};
 
 /// A checked graph; cloning shares it.
 #[derive(Clone, Debug)]

@@ -3,11 +3,13 @@
 //! The runtime never matches on an operator: all that it must know stands in the [`Contract`] and
 //! the [`Metadata`]. `synfire-ops` is one catalogue of operators; a user's own are equals.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::algebra::Time;
 use crate::device::Target;
+use crate::mark::{Mark, Recognise};
 use crate::spec::Spec;
 
 pub use crate::differentiate::{Backward, Gradient};
@@ -15,7 +17,9 @@ pub use crate::differentiate::{Backward, Gradient};
 pub use crate::kernel::{FireError, Kernel, KernelError, PieceStage, Workspace};
 
 /// What a node computes. One value of an operator is one node's operator with its parameters.
-pub trait Operator: fmt::Debug + Send + Sync + 'static {
+///
+/// It is [`Any`], so that an operator's own file can tell it again; nothing else asks.
+pub trait Operator: Any + fmt::Debug + Send + Sync {
     /// Name, ports, rates and guarantees.
     fn contract(&self) -> Contract;
 
@@ -119,6 +123,8 @@ pub enum Fusion {
     /// It can be a stage over input 0: each output element depends on the same element of input 0
     /// and on constants. It takes further stages too.
     Stage,
+    /// The same for whole rows, the lines along the last axis, inside an operator that reads rows.
+    Rows,
 }
 
 /// How far a device may be from the host.
@@ -143,7 +149,7 @@ impl Tolerance {
 pub(crate) const PAIR_PORTS: usize = 16;
 
 /// What an operator promises, as data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Contract {
     /// The operator's name: lower case, the field's term, equal to its catalogue entry.
     pub name: &'static str,
@@ -165,6 +171,10 @@ pub struct Contract {
     pub counts: bool,
     /// How far a device may be from the host.
     pub tolerance: Tolerance,
+    /// What it says about itself to those that read it: see [`crate::mark`].
+    pub marks: Vec<Mark>,
+    /// How it finds a form of which it is the last part.
+    pub form: Option<Recognise>,
 }
 
 impl Contract {
@@ -181,6 +191,8 @@ impl Contract {
             effect: false,
             counts: false,
             tolerance: Tolerance::CLOSE,
+            marks: Vec::new(),
+            form: None,
         }
     }
 

@@ -14,8 +14,8 @@ use crate::fixture::planned;
 
 const STEPS: usize = 12;
 
-/// A weight that follows fed gradients, in the phases that are fed too, if there are any; the weight
-/// before each step.
+/// A weight that follows fed gradients, in the phases that are fed too, if there are any; the
+/// weight before each step.
 fn weights(training: &Training, gradients: &[Vec<f32>], phases: Option<&[i64]>) -> Vec<Value> {
     let mut draft = Draft::new();
     let weight = draft.parameter("weight", Spec::f32([3]), Initial::Constant(1.0));
@@ -26,7 +26,7 @@ fn weights(training: &Training, gradients: &[Vec<f32>], phases: Option<&[i64]>) 
     let (gradient, phase) =
         if phases.is_some() { (parts[1], Some(phase)) } else { (gradient, None) };
     training.follow(&mut draft, &[(weight, gradient)], phase).expect("it can be trained");
-    draft.outlet("weight", weight);
+    draft.outlet("before", weight);
     draft.outlet("other", parts[0]);
     let graph = draft.check().expect("the draft is right");
     let fed = gradients.iter().map(|own| Some(Value::new(&[3], own))).collect();
@@ -36,7 +36,7 @@ fn weights(training: &Training, gradients: &[Vec<f32>], phases: Option<&[i64]>) 
         BTreeMap::from([("gradient".to_owned(), fed), ("phase".to_owned(), turns)]);
     let streams = interpret(&graph, &Options::default(), &feeds).expect("it runs");
     let launched = launched(&graph, &feeds);
-    assert_eq!(launched, streams["weight"], "launched and interpreted");
+    assert_eq!(launched, streams["before"], "launched and interpreted");
     launched.into_iter().map(|value| value.expect("state is never null")).collect()
 }
 
@@ -47,7 +47,7 @@ fn launched(graph: &synfire::runtime::graph::Graph, feeds: &Streams) -> Vec<Opti
     let mut inlets: Vec<_> =
         feeds.keys().map(|name| run.feed(name).expect("there is a feed")).collect();
     let [mut weight, mut other] =
-        ["weight", "other"].map(|name| run.outlet(name).expect("there is an outlet"));
+        ["before", "other"].map(|name| run.outlet(name).expect("there is an outlet"));
     let count = feeds["gradient"].len();
     let step = |step: usize| {
         for (inlet, stream) in inlets.iter_mut().zip(feeds.values()) {

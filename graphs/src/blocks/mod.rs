@@ -1,5 +1,7 @@
 //! Pieces that models share: a block used twice lives here.
 
+pub mod edge; // edges of maps
+pub mod initial; // first values of weights
 pub mod layer; // one layer with its parameters
 mod batch_norm; // for training and evaluation
 mod convolution; // convolution, batch norm, activation

@@ -2,7 +2,9 @@
 //!
 //! Exit codes: 0 done, 1 the job failed, 2 wrong arguments, 130 stopped by Ctrl-C after draining.
 
+mod onnx; // models in and out
 mod ppn; // the main job
+mod train; // training and evaluation
 mod search; // loops that find an architecture
 mod stop; // Ctrl-C
 
@@ -19,6 +21,7 @@ use synfire_runtime::place::place;
 use synfire_runtime::plan::{Limits, plan};
 
 use crate::models::perception::ppn as model;
+use crate::tasks::TASKS;
 use crate::{bench, conform, machine};
 
 /// What the process says when it was interrupted, as shells do: 128 + SIGINT.
@@ -44,7 +47,11 @@ enum Job {
         #[command(subcommand)]
         job: search::SearchJob,
     },
-    /// Lists the models.
+    /// Trains a task: data, model and optimiser are one graph. Ctrl-C saves first.
+    Train(Box<train::TrainArguments>),
+    /// Evaluates trained weights on examples that nothing was chosen by.
+    Eval(train::EvaluateArguments),
+    /// Lists models and tasks.
     List,
     /// Shows what every operator has: kernels, derivatives, element types. As a Markdown table.
     Ops {
@@ -59,6 +66,10 @@ enum Job {
         /// Where the arrays go that were computed.
         to: PathBuf,
     },
+    /// Reads an ONNX model and plans it, or lists all that is missing.
+    Import(onnx::ImportArguments),
+    /// Writes a model as ONNX, or lists all that has no place there.
+    Export(onnx::ExportArguments),
     /// Prints the plan of a model: lanes, volleys, credits, memory.
     Explain(ExplainArguments),
     /// Tells what devices this machine has, what is missing and how to get it.
@@ -211,6 +222,8 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
     match command.job {
         Job::Run { model: RunModel::Ppn(arguments) } => return ppn::run(&arguments, allocations),
         Job::Search { job } => return search::run(&job),
+        Job::Train(arguments) => return train::run(&arguments),
+        Job::Eval(arguments) => return train::evaluation(&arguments),
         Job::List => list(),
         Job::Ops { device } => ops(device.as_deref())?,
         Job::Conform { from, to } => {
@@ -221,6 +234,8 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
                 ExitCode::FAILURE
             });
         }
+        Job::Import(arguments) => onnx::import(&arguments)?,
+        Job::Export(arguments) => onnx::write(&arguments)?,
         Job::Explain(arguments) => explain(&arguments)?,
         Job::Doctor => machine::diagnosis().iter().for_each(|line| say(line)),
         Job::Bench { suite: Suite::Hops { threads, tokens } } => {
@@ -238,7 +253,11 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
 
 fn list() {
     say("models");
-    say("  ppn    parallel perception network: LiDAR, two networks on two devices");
+    say("  ppn        parallel perception network: LiDAR, two networks on two devices");
+    say("tasks for `synfire train`");
+    for (name, about) in TASKS {
+        say(&format!("  {name:<10} {about}"));
+    }
 }
 
 fn ops(device: Option<&str>) -> Result<()> {

@@ -3,13 +3,15 @@
 //! A folder, or a zip archive of one: `index.json` lists `KIND/NAME`; each case is `NAME.json`,
 //! which says what it is, and `NAME.npz`, its arrays. `OUT/KIND/NAME.npz` gets what Synfire
 //! computes. For a case of kind `ops` that is every output `out_<i>` and every gradient
-//! `grad_<input>` of the sum of inner products of the outputs with their cotangents `cot_<i>`.
+//! `grad_<input>` of the sum of inner products of the outputs with their cotangents `cot_<i>`; for
+//! one of kind `onnx` the outputs of the model beside it, under their own names.
 //! Where the case holds expected arrays of these names they are compared: `max |a - b| <= 1e-4 (max
 //! |b| + 0.01)`, NaN with NaN, infinity with infinity.
 
 mod folder; // cases in files, or in one archive
 pub mod npz; // arrays in files
 mod operator; // one operator with its gradients
+mod model; // one ONNX model
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -75,7 +77,6 @@ pub fn run(from: &Path, to: &Path, out: &mut dyn Write) -> Result<Outcome> {
 /// Runs one case; how its arrays differ from those expected.
 fn case(from: &mut Folder, to: &Path, name: &str) -> Result<Vec<String>> {
     let (kind, own) = name.split_once('/').ok_or_else(|| miette!("`{name}` is no KIND/NAME"))?;
-    let is_plain = |part: &str| !part.is_empty() && !part.contains(['/', '\\']) && part != "..";
     if !is_plain(kind) || !is_plain(own) {
         return Err(miette!("`{name}` leaves its folder"));
     }
@@ -84,17 +85,34 @@ fn case(from: &mut Folder, to: &Path, name: &str) -> Result<Vec<String>> {
     let arrays = npz::read(&from.read(&format!("{name}.npz"))?)?;
     let found = match kind {
         "ops" => operator::run(&about, &arrays).map_err(|reason| miette!("{reason}"))?,
+        "onnx" => {
+            let file = model::file(&about).map_err(|reason| miette!("{reason}"))?;
+            let bytes = from.read(&format!("{kind}/{file}"))?;
+            model::run(&bytes, &arrays).map_err(|reason| miette!("{reason}"))?
+        }
         _ => return Err(miette!("cases of kind `{kind}` are not run yet")),
     };
     let folder = to.join(kind);
     std::fs::create_dir_all(&folder).into_diagnostic()?;
     npz::write(&folder.join(format!("{own}.npz")), &found)?;
-    Ok(compare(&found, &arrays))
+    let is_expected = |name: &str| match kind {
+        "onnx" => found.contains_key(name),
+        _ => name.starts_with("out_") || name.starts_with("grad_"),
+    };
+    Ok(compare(&found, &arrays, &is_expected))
+}
+
+/// Whether a part of a path names something in its folder.
+fn is_plain(part: &str) -> bool {
+    !part.is_empty() && !part.contains(['/', '\\']) && part != ".."
 }
 
 /// How what was found differs from what a case expects.
-fn compare(found: &BTreeMap<String, Value>, expected: &BTreeMap<String, Value>) -> Vec<String> {
-    let is_expected = |name: &str| name.starts_with("out_") || name.starts_with("grad_");
+fn compare(
+    found: &BTreeMap<String, Value>,
+    expected: &BTreeMap<String, Value>,
+    is_expected: &dyn Fn(&str) -> bool,
+) -> Vec<String> {
     let mut breaches = Vec::new();
     for (name, expected) in expected.iter().filter(|(name, _)| is_expected(name)) {
         match found.get(name) {

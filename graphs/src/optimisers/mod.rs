@@ -25,18 +25,21 @@
 
 use std::fmt;
 
+use synfire_ops::broadcast::cast::cast;
 use synfire_ops::pointwise::unary::{scale, shift};
 use synfire_ops::route::pace::pace;
 use synfire_runtime::define::{Draft, Initial, Wire};
-use synfire_runtime::spec::Spec;
+use synfire_runtime::spec::{Element, Spec};
 
 pub mod schedule; // rates by the step
+mod step; // one parameter in one step
 mod algebra; // formulas over wires
 mod slope; // parameters with their gradients
 mod phase; // parameters that are updated in some iterations only
 mod group; // parameters that are trained in another way
 mod clip; // bounds of gradients
 mod noise; // annealed noise on gradients
+mod accumulate; // one step of several batches
 mod loss_scale; // gradients of few bits
 mod average; // averages of weights
 mod sgd;
@@ -58,10 +61,11 @@ pub use phase::Phase;
 pub use rms_prop::RmsProp;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
+pub use step::{Optimiser, Step};
 
 use average::Average;
-use phase::Gate;
 use slope::{Slope, as_element, beside, scale_all, slopes};
+use step::{Gate, Turn};
 
 /// Why a training cannot be built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -86,59 +90,6 @@ impl TrainingError {
     }
 }
 
-/// How one parameter is updated from its gradient.
-pub trait Optimiser: fmt::Debug {
-    /// Whether the settings make sense.
-    ///
-    /// # Errors
-    /// The first that does not, by name.
-    fn check(&self) -> Result<(), TrainingError>;
-
-    /// Adds the nodes of one step and gives the parameter's next value. What it remembers are
-    /// cells: [`Step::cell`] and [`Step::keep`].
-    fn step(&self, step: &mut Step<'_>) -> Wire;
-}
-
-/// One parameter in one step.
-pub struct Step<'a> {
-    /// The draft to add to; what is added has paths of its own for each parameter.
-    pub draft: &'a mut Draft,
-    /// The parameter, before the update.
-    pub parameter: Wire,
-    /// Its gradient, clipped and noisy as it shall be.
-    pub gradient: Wire,
-    /// The rate, a scalar of the parameter's element type.
-    pub rate: Wire,
-    /// The number of this step, from 1, a scalar of the parameter's element type.
-    pub number: Wire,
-    spec: Spec,
-    weight_decay: Option<f64>,
-    gate: Gate,
-    /// Names of the cells so far.
-    cells: Vec<(&'static str, Wire)>,
-}
-
-impl Step<'_> {
-    /// The weight decay of the parameter's group, or the optimiser's `own`.
-    #[must_use]
-    pub fn weight_decay(&self, own: f64) -> f64 {
-        self.weight_decay.unwrap_or(own)
-    }
-
-    /// A cell of the optimiser's memory for this parameter: of its spec, at first everywhere
-    /// `initial`.
-    pub fn cell(&mut self, name: &'static str, initial: f64) -> Wire {
-        let cell = self.draft.parameter(name, self.spec.clone(), Initial::Constant(initial));
-        self.cells.push((name, cell));
-        cell
-    }
-
-    /// Makes `next` the value of a cell in the next step.
-    pub fn keep(&mut self, cell: Wire, next: Wire) {
-        self.gate.keep(self.draft, cell, next);
-    }
-}
-
 /// How a graph is trained.
 #[derive(Debug)]
 pub struct Training {
@@ -158,6 +109,9 @@ pub struct Training {
     pub average: Option<f64>,
     /// Scaling of the loss, for gradients of 16 bits.
     pub loss_scale: Option<LossScale>,
+    /// Batches whose mean gradient makes one step; 1 for a step after each. What comes in between
+    /// changes nothing but the sums, which are parameters `training/sum/<path>/gradient`.
+    pub accumulate: u32,
 }
 
 /// What a training made.
@@ -202,6 +156,7 @@ impl Training {
             noise: None,
             average: None,
             loss_scale: None,
+            accumulate: 1,
         }
     }
 
@@ -225,6 +180,9 @@ impl Training {
         self.clip.map_or(Ok(()), Clip::check)?;
         self.noise.as_ref().map_or(Ok(()), Noise::check)?;
         self.loss_scale.as_ref().map_or(Ok(()), LossScale::check)?;
+        let is_count = (1..1 << 24).contains(&self.accumulate);
+        let batches = self.accumulate.into();
+        TrainingError::unless(is_count, "accumulate", batches, "1 to 2^24 - 1")?;
         let part = self.average.unwrap_or(0.0);
         TrainingError::unless((0.0..1.0).contains(&part), "average", part, "0 to below 1")
     }
@@ -258,11 +216,22 @@ impl Training {
         candidates: Vec<Slope>,
     ) -> Result<Trained, TrainingError> {
         let clock = self.clock(draft, loss);
-        let mut loss_scale = self.loss_scale.as_ref().map(|own| own.open(draft));
+        let loss_scale = self.loss_scale.as_ref().map(|own| own.open(draft));
         let seed = loss_scale.as_ref().map_or(loss, |own| own.scaled(draft, loss));
         let mut slopes = slopes(draft, seed, candidates)?;
-        let finite = loss_scale.as_mut().map(|own| own.close(draft, &mut slopes));
-        let mut trained = self.step(draft, clock, Gate { finite, phase: None }, slopes);
+        if let Some(own) = &loss_scale {
+            own.unscale(draft, &mut slopes);
+        }
+        let last = accumulate::accumulate(draft, self.accumulate, clock.paced, &mut slopes);
+        let truth = match &loss_scale {
+            Some(own) => Some(own.close(draft, &slopes, last)),
+            None => last,
+        };
+        let gate = truth.map(|truth| {
+            let number = draft.apply(cast(Element::F32), &[truth]);
+            Gate { truth, number }
+        });
+        let mut trained = self.step(draft, clock, Turn { gate, phase: None }, slopes);
         trained.loss_scale = loss_scale.map(|own| own.factor);
         Ok(trained)
     }
@@ -274,38 +243,38 @@ impl Training {
         let paced = draft.apply(pace(), &[count, pacing]);
         let number = draft.apply(shift(1.0), &[paced]);
         let rate = draft.scope("rate", |draft| self.schedule.rate(draft, count));
-        Clock { count, number, rate }
+        Clock { count, paced, number, rate }
     }
 
     /// Takes one step along gradients.
-    fn step(&self, draft: &mut Draft, clock: Clock, gate: Gate, slopes: Vec<Slope>) -> Trained {
-        let (Clock { count, number, rate }, mut slopes) = (clock, slopes);
+    fn step(&self, draft: &mut Draft, clock: Clock, turn: Turn, slopes: Vec<Slope>) -> Trained {
+        let (Clock { count, number, rate, .. }, mut slopes) = (clock, slopes);
         let norm = self.clip.and_then(|clip| clip.apply(draft, &mut slopes));
         if let Some(noise) = &self.noise {
             noise.apply(draft, count, &mut slopes);
         }
-        gate.keep(draft, count, number);
+        turn.keep(draft, count, number);
         let average = self.average.map(|part| Average::new(draft, part, number));
         let (mut parameters, mut averages) = (Vec::new(), Vec::new());
         let mut cells = Vec::new();
         for slope in slopes {
             let path = slope.path.clone();
-            let (next, own) = self.update(draft, [rate, number], gate, &slope);
+            let (next, own) = self.update(draft, [rate, number], turn, &slope);
             cells.extend(own.into_iter().map(|(name, cell)| (slope.parameter, name, cell)));
             if let Some(average) = &average {
-                averages.push((path.clone(), average.follow(draft, gate, &slope, next)));
+                averages.push((path.clone(), average.follow(draft, turn, &slope, next)));
             }
             parameters.push((path, next));
         }
         Trained { rate, number, norm, loss_scale: None, parameters, averages, cells }
     }
 
-    /// Updates one parameter; its next value, and the cells of the optimiser.
+    /// Updates one parameter; its next value, and the cells of the optimiser by name.
     fn update(
         &self,
         draft: &mut Draft,
         scalars: [Wire; 2],
-        gate: Gate,
+        turn: Turn,
         slope: &Slope,
     ) -> (Wire, Vec<(&'static str, Wire)>) {
         let group = slope.group.map(|group| &self.groups[group]);
@@ -320,7 +289,7 @@ impl Training {
             let (spec, cells) = (slope.spec.clone(), Vec::new());
             let weight_decay = group.and_then(|group| group.weight_decay);
             let mut step =
-                Step { draft, parameter, gradient, rate, number, spec, weight_decay, gate, cells };
+                Step { draft, parameter, gradient, rate, number, spec, weight_decay, turn, cells };
             let own = group.and_then(|group| group.optimiser.as_deref());
             let next = own.unwrap_or(&*self.optimiser).step(&mut step);
             step.keep(parameter, next);
@@ -334,6 +303,8 @@ impl Training {
 struct Clock {
     /// Steps before this one, a scalar.
     count: Wire,
+    /// The same, once for each batch.
+    paced: Wire,
     /// The number of this step, from 1, a scalar.
     number: Wire,
     rate: Wire,

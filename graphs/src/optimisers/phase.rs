@@ -6,10 +6,10 @@
 //! optimiser does not fire at all. A state edge must never carry null, so a merge by the same
 //! selector passes the old value on there: parameters, moments and counters keep their bits.
 
-use synfire_ops::broadcast::select::where_;
 use synfire_ops::route::merge::merge;
 use synfire_runtime::define::{Draft, Wire};
 
+use super::step::Turn;
 use super::{Slope, Trained, Training, TrainingError};
 
 /// One of the phases that take turns.
@@ -23,32 +23,15 @@ pub struct Phase {
     pub count: usize,
 }
 
-/// When a cell takes its next value.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Gate {
-    /// Where this holds; always, if it is not asked.
-    pub(super) finite: Option<Wire>,
-    /// In this phase; always, if there are none.
-    pub(super) phase: Option<Phase>,
-}
-
-impl Gate {
-    /// Makes `next` the next value of a cell, where the gate is open.
-    pub(super) fn keep(self, draft: &mut Draft, cell: Wire, next: Wire) {
-        let next = match self.finite {
-            Some(finite) => draft.apply(where_(), &[finite, next, cell]),
-            None => next,
-        };
-        let next = match self.phase {
-            Some(Phase { selector, own, count }) => {
-                let mut inputs = vec![cell; count + 1];
-                inputs[0] = selector;
-                inputs[own + 1] = next;
-                draft.apply(merge(count), &inputs)
-            }
-            None => next,
-        };
-        draft.update(cell, next);
+impl Phase {
+    /// The stream that has `next` in this phase and `old` in all others.
+    pub(super) fn merged(self, draft: &mut Draft, old: Wire, next: Wire) -> Wire {
+        let mut inputs = vec![old; self.count + 1];
+        inputs[0] = self.selector;
+        if let Some(own) = inputs.get_mut(self.own + 1) {
+            *own = next;
+        }
+        draft.apply(merge(self.count), &inputs)
     }
 }
 
@@ -58,9 +41,9 @@ impl Training {
     /// What [`Trained`] tells is null in all others, but for the rate.
     ///
     /// # Errors
-    /// Settings out of range, a group that takes no parameter, a loss scale, which only
-    /// [`Training::train`] knows how to take off, and pairs of which none can be trained: frozen,
-    /// updated already, or no parameter.
+    /// Settings out of range, a group that takes no parameter, a loss scale or
+    /// several batches a step, which only [`Training::train`] knows how to see to, and pairs of
+    /// which none can be trained: frozen, updated already, or no parameter.
     pub fn follow(
         &self,
         draft: &mut Draft,
@@ -71,6 +54,10 @@ impl Training {
         if self.loss_scale.is_some() {
             let wanted = "none where gradients are given";
             return Err(TrainingError::new("loss_scale", "a scale", wanted));
+        }
+        if self.accumulate != 1 {
+            let wanted = "1 where gradients are given";
+            return Err(TrainingError::new("accumulate", self.accumulate, wanted));
         }
         let given = |slope: Slope| {
             let mut pairs = gradients.iter();
@@ -85,7 +72,7 @@ impl Training {
         let pacing = first.gradient;
         Ok(draft.scope("training", |draft| {
             let clock = self.clock(draft, pacing);
-            self.step(draft, clock, Gate { finite: None, phase }, slopes)
+            self.step(draft, clock, Turn { gate: None, phase }, slopes)
         }))
     }
 }

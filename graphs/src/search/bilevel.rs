@@ -1,13 +1,14 @@
 //! Two levels that take turns: architecture on validation data, weights on training data.
 //!
-//! `min_alpha L_val(w*(alpha), alpha)` where `w*(alpha)` minimises `L_train(w, alpha)`: Liu, Simonyan
-//! and Yang, "DARTS: differentiable architecture search", 2019, equations 3 and 4, algorithm 1. A
-//! step is two phases, first the architecture's, then the weights':
+//! `min_alpha L_val(w*(alpha), alpha)` where `w*(alpha)` minimises `L_train(w, alpha)`: Liu,
+//! Simonyan and Yang, "DARTS: differentiable architecture search", 2019, equations 3 and 4,
+//! algorithm 1. A step is two phases, first the architecture's, then the weights', and each is an
+//! iteration of one static graph:
 //!
 //! ```text
-//!   phase (0, 1, 0, ..) <-- 1 - phase, a feedback edge
+//!  phase (0, 1, 0, ..) <-- 1 - phase, a feedback edge
 //!     |
-//!  switch <-- collect <-- validation batch, training batch
+//!  switch(phase) <-- validation batch         switch(phase) <-- training batch
 //!     | 0                                        | 1
 //!  L_val(w, alpha), or L_val(w', alpha)       L_train(w, alpha)
 //!  its gradient by alpha                      its gradient by w
@@ -16,16 +17,13 @@
 //!  merge(phase): alpha, moments, counter      merge(phase): w, moments, counter
 //! ```
 //!
-//! This is one static graph whose iteration is a step: sources give one batch each, everything behind
-//! the switch fires twice. A model is a function of its weights and architecture, so each loss is
-//! another call of it with other weight tokens. What stands behind the switch has tokens in its own
-//! phase only, so no kernel of the other phase runs and no optimiser sees a gradient that is none;
-//! merges hand its state on, bit by bit.
+//! A model is a function of its weights and architecture, so each loss is another call of it with
+//! other weight tokens. What stands behind the switch has tokens in its own phase only, so no
+//! kernel of the other phase runs and no optimiser sees a gradient that is none; merges hand its
+//! state on, bit by bit.
 
 use synfire_ops::broadcast::binary::subtract;
 use synfire_ops::differentiate::gradients;
-use synfire_ops::route::collect::collect;
-use synfire_ops::route::deal::deal;
 use synfire_ops::route::merge::merge;
 use synfire_ops::route::pace::pace;
 use synfire_ops::route::switch::switch;
@@ -56,9 +54,10 @@ pub enum Order {
 pub struct Bilevel<'a> {
     /// The model.
     pub supernet: &'a dyn Supernet,
-    /// The streams of a training batch, one token of each in a step.
+    /// The streams of a training batch, one token of each in an iteration; both phases of a step
+    /// see the same.
     pub training: &'a [Wire],
-    /// The streams of a validation batch.
+    /// The streams of a validation batch, likewise.
     pub validation: &'a [Wire],
     /// The weights: parameters that nothing updates yet.
     pub weights: &'a [Wire],
@@ -77,14 +76,8 @@ pub struct Rules {
     pub architecture: Training,
 }
 
-/// The losses of each step, before its updates: one token of each in a step.
-#[derive(Clone, Copy, Debug)]
-pub struct Losses {
-    /// On the validation batch; of the second order, with the weights one step ahead.
-    pub validation: Wire,
-    /// On the training batch.
-    pub training: Wire,
-}
+/// Iterations of a step.
+pub const PHASES: u64 = 2;
 
 /// The number of the architecture's phase.
 const ARCHITECTURE: usize = 0;
@@ -93,24 +86,23 @@ const ARCHITECTURE: usize = 0;
 const WEIGHTS: usize = 1;
 
 impl Bilevel<'_> {
-    /// Adds to the draft what takes the steps of a search.
+    /// Adds to the draft what takes the steps of a search. What comes back is the loss of each
+    /// iteration before its update: on the validation batch, of the second order with the weights
+    /// one step ahead, and on the training batch, in turns.
     ///
     /// # Errors
     /// As [`Training::follow`], for either level.
-    pub fn alternate(&self, draft: &mut Draft, rules: &Rules) -> Result<Losses, TrainingError> {
+    pub fn alternate(&self, draft: &mut Draft, rules: &Rules) -> Result<Wire, TrainingError> {
         let selector = phase(draft);
-        let batches = routed(draft, selector, [self.validation, self.training]);
         let (training, trained) = draft.scope("weights", |draft| {
-            let phase = Phase { selector, own: WEIGHTS, count: 2 };
-            self.weight_phase(draft, rules, phase, &batches[WEIGHTS])
+            let phase = Phase { selector, own: WEIGHTS, count: PHASES as usize };
+            self.weight_phase(draft, rules, phase)
         })?;
         let validation = draft.scope("architecture", |draft| {
-            let phase = Phase { selector, own: ARCHITECTURE, count: 2 };
-            self.architecture_phase(draft, rules, phase, (&batches[ARCHITECTURE], &trained))
+            let phase = Phase { selector, own: ARCHITECTURE, count: PHASES as usize };
+            self.architecture_phase(draft, rules, phase, &trained)
         })?;
-        let both = draft.apply(merge(2), &[selector, validation, training]);
-        let losses = draft.apply_many(deal(2), &[both]);
-        Ok(Losses { validation: losses[ARCHITECTURE], training: losses[WEIGHTS] })
+        Ok(draft.apply(merge(PHASES as usize), &[selector, validation, training]))
     }
 
     fn weight_phase(
@@ -118,10 +110,10 @@ impl Bilevel<'_> {
         draft: &mut Draft,
         rules: &Rules,
         phase: Phase,
-        batch: &[Wire],
     ) -> Result<(Wire, Trained), TrainingError> {
-        let [weights, alphas] = self.tokens(draft, batch);
-        let loss = self.supernet.loss(draft, batch, &weights, &alphas);
+        let batch = routed(draft, phase, self.training);
+        let [weights, alphas] = self.tokens(draft, &batch);
+        let loss = self.supernet.loss(draft, &batch, &weights, &alphas);
         let slopes = gradients(draft, loss, &weights);
         let pairs = paired(draft, self.weights, &weights, &slopes);
         Ok((loss, rules.weights.follow(draft, &pairs, Some(phase))?))
@@ -132,22 +124,22 @@ impl Bilevel<'_> {
         draft: &mut Draft,
         rules: &Rules,
         phase: Phase,
-        (batch, trained): (&[Wire], &Trained),
+        trained: &Trained,
     ) -> Result<Wire, TrainingError> {
-        let [weights, alphas] = self.tokens(draft, batch);
+        let batch = routed(draft, phase, self.validation);
+        let [weights, alphas] = self.tokens(draft, &batch);
         let (loss, slopes) = match rules.order {
             Order::First => {
-                let loss = self.supernet.loss(draft, batch, &weights, &alphas);
+                let loss = self.supernet.loss(draft, &batch, &weights, &alphas);
                 (loss, gradients(draft, loss, &alphas))
             }
             Order::Second(unroll) => {
                 // The batch that the weights are about to be trained on.
-                let ahead = [self.training, self.training];
-                let ahead = routed(draft, phase.selector, ahead).swap_remove(phase.own);
+                let ahead = routed(draft, phase, self.training);
                 let call = Bilevel {
                     supernet: self.supernet,
                     training: &ahead,
-                    validation: batch,
+                    validation: &batch,
                     weights: &weights,
                     alphas: &alphas,
                 };
@@ -183,16 +175,12 @@ fn phase(draft: &mut Draft) -> Wire {
     selector
 }
 
-/// Two tokens of each pair of streams in a step, each sent where its phase is: `streams[phase]`.
-fn routed(draft: &mut Draft, selector: Wire, pairs: [&[Wire]; 2]) -> Vec<Vec<Wire>> {
-    draft.scope("batch", |draft| {
-        let mut routed = Vec::new();
-        for (&first, &second) in pairs[0].iter().zip(pairs[1]) {
-            let both = draft.apply(collect(2), &[first, second]);
-            routed.push(draft.apply_many(switch(2), &[selector, both]));
-        }
-        (0..2).map(|phase| routed.iter().map(|own| own[phase]).collect()).collect()
-    })
+/// Streams as they are in one phase, and null in all others.
+fn routed(draft: &mut Draft, phase: Phase, streams: &[Wire]) -> Vec<Wire> {
+    let own = |draft: &mut Draft, &stream| {
+        draft.apply_many(switch(phase.count), &[phase.selector, stream])[phase.own]
+    };
+    draft.scope("batch", |draft| streams.iter().map(|stream| own(draft, stream)).collect())
 }
 
 /// Parameters with the gradients by their tokens.

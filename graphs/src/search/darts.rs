@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use synfire_runtime::define::{Draft, Wire};
+use synfire_runtime::define::Draft;
 use synfire_runtime::device::Devices;
 use synfire_runtime::graph::Graph;
 use synfire_runtime::interpret::interpret;
@@ -21,7 +21,7 @@ use synfire_runtime::run::{Outlet, Run, RunError};
 use synfire_runtime::snapshot::Snapshot;
 use synfire_runtime::value::Value;
 
-use super::bilevel::{Bilevel, Order, Rules, Supernet};
+use super::bilevel::{Bilevel, Order, PHASES, Rules, Supernet};
 use super::planted::{CANDIDATES, Config, Planted, all, constant, may_stay};
 use super::{Found, Progress, SearchError, discretise};
 use crate::data::batches::batches;
@@ -67,9 +67,9 @@ impl Default for Settings {
     }
 }
 
-/// The graph of a search on a task. An iteration is a step of both levels. Outlets: `validation`
-/// and `training`, the losses of each step. State: `alpha`, `readout`, `bias`, and what the
-/// optimisers remember.
+/// The graph of a search on a task. An iteration is a phase; two are a step. Outlet: `loss`, in
+/// turns on the validation batch and on the training batch. State: `alpha`, `readout`, `bias`,
+/// `phase`, and what the optimisers remember.
 ///
 /// # Errors
 /// Settings out of range.
@@ -90,7 +90,7 @@ fn define(
     devices: &[String],
 ) -> Result<(), SearchError> {
     let mut data = |name: &str, examples| {
-        let source = batches(examples, settings.batch, settings.seed.named(name));
+        let source = batches(examples, settings.batch, settings.seed.named(name)).repeated(PHASES);
         draft.scope(name, |draft| draft.apply_many(source, &[]))
     };
     let training = data("training", planted.training.clone());
@@ -110,9 +110,8 @@ fn define(
         weights: Training::new(Adam::default(), Constant(settings.weight_rate)),
         architecture: Training::new(adam, Constant(settings.architecture_rate)),
     };
-    let losses = bilevel.alternate(draft, &rules)?;
-    draft.outlet("validation", losses.validation);
-    draft.outlet("training", losses.training);
+    let loss = bilevel.alternate(draft, &rules)?;
+    draft.outlet("loss", loss);
     Ok(())
 }
 
@@ -121,7 +120,7 @@ pub struct Search {
     planted: Planted,
     settings: Settings,
     run: Run,
-    outlets: [Outlet; 2],
+    outlet: Outlet,
     /// Steps taken.
     step: u64,
 }
@@ -134,17 +133,16 @@ impl Search {
     pub fn begin(settings: &Settings, from: Option<Snapshot>) -> Result<Self, SearchError> {
         let planted = Planted::new(&settings.planted, settings.seed)?;
         let plan = planned(&graph(&planted, settings)?, &settings.devices)?;
-        let step = from.as_ref().map_or(0, |own| own.iteration);
+        let before = from.as_ref().map_or(0, |own| own.iteration);
         let options = Options {
             seed: settings.seed,
-            iterations: step,
+            iterations: before,
             resume: from.map(Arc::new),
             ..Options::default()
         };
         let mut run = launch(&plan, &options)?;
-        let mut outlet = |name| run.outlet(name).expect("the graph has this outlet");
-        let outlets = [outlet("validation"), outlet("training")];
-        Ok(Self { planted, settings: settings.clone(), run, outlets, step })
+        let outlet = run.outlet("loss").expect("the graph has this outlet");
+        Ok(Self { planted, settings: settings.clone(), run, outlet, step: before / PHASES })
     }
 
     /// Takes `count` steps, and rests; `watch` is told of each and says whether to go on. The
@@ -163,7 +161,7 @@ impl Search {
         while self.step < last && goes_on {
             // Sources may be ahead of what was received, but not far: it may be stopped.
             let next = last.min(self.step + AHEAD);
-            self.run.allow(next);
+            self.run.allow(next * PHASES);
             while self.step < next {
                 let own = self.receive()?;
                 let validation = f64::from(own[0]);
@@ -176,9 +174,9 @@ impl Search {
 
     fn receive(&mut self) -> Result<[f32; 2], SearchError> {
         let step = self.step + 1;
-        let mut losses = [0.0; 2];
-        for (outlet, loss) in self.outlets.iter_mut().zip(&mut losses) {
-            let output = outlet.receive(PATIENCE).map_err(|_| SearchError::Ended { step })?;
+        let mut losses = [0.0; PHASES as usize];
+        for loss in &mut losses {
+            let output = self.outlet.receive(PATIENCE).map_err(|_| SearchError::Ended { step })?;
             let value = output.value.map_err(RunError::Failed)?;
             *loss = value.map_or(f32::NAN, |value| value.elements::<f32>()[0]);
             if !loss.is_finite() {
@@ -194,7 +192,7 @@ impl Search {
     /// # Errors
     /// When the run does not come to rest.
     pub fn snapshot(&self) -> Result<Snapshot, SearchError> {
-        Ok(self.run.snapshot(self.step, PATIENCE)?)
+        Ok(self.run.snapshot(self.step * PHASES, PATIENCE)?)
     }
 
     /// What was found so far.
@@ -235,14 +233,14 @@ fn evaluate(
     let batch =
         [("x", &x), ("target", &target)].map(|(name, value)| draft.feed(name, value.spec()));
     let student = planted.student(&mut draft, &[]);
-    let mut given = |name: &str| constant(&mut draft, name, state[name].clone());
-    let (weights, alpha): ([Wire; 2], Wire) = (["readout", "bias"].map(&mut given), given("alpha"));
+    let weights = ["readout", "bias"].map(|name| constant(&mut draft, name, state[name].clone()));
+    let alpha = draft.feed("alpha", state["alpha"].spec());
     let relaxed = student.loss(&mut draft, &batch, &weights, &[alpha]);
     let features = student.discrete(&mut draft, batch[0], operations);
     let discrete = student.error(&mut draft, features, &weights, batch[1]);
     draft.outlet("relaxed", relaxed);
     draft.outlet("discrete", discrete);
-    let feeds = [("x", x), ("target", target)];
+    let feeds = [("x", x), ("target", target), ("alpha", state["alpha"].clone())];
     let feeds = feeds.map(|(name, value)| (name.to_owned(), vec![Some(value)])).into();
     let outlets = interpret(&draft.check()?, &Options::default(), &feeds)?;
     let number = |name: &str| {

@@ -1,7 +1,7 @@
 //! Mixed operations: all candidates of an edge at once, each weighed by its gate.
 //!
-//! `y(x) = sum_o p_o o(x)` with `p = softmax(alpha)`: Liu, Simonyan and Yang, "DARTS: differentiable
-//! architecture search", 2019, equation 2. Its derivative by a logit is
+//! `y(x) = sum_o p_o o(x)` with `p = softmax(alpha)`: Liu, Simonyan and Yang, "DARTS:
+//! differentiable architecture search", 2019, equation 2. Its derivative by a logit is
 //! `dL/dalpha_o = p_o (<g, o(x)> - sum_k p_k <g, k(x)>)`, which the graph of gates and candidates
 //! gives by itself. With gates that are 1 for one candidate and 0 for the others, the same graph is
 //! the discrete network.

@@ -112,8 +112,8 @@ pub enum SearchError {
 }
 
 /// An architecture from its logits, `[edge, candidate]` row-major: of each edge the candidate with
-/// the largest gate, but for those that `may_stay` leaves out; of equal ones the first. DARTS leaves
-/// out `none`: it would win by making nothing worse.
+/// the largest gate, but for those that `may_stay` leaves out; of equal ones the first. DARTS
+/// leaves out `none`: it would win by making nothing worse.
 #[must_use]
 pub fn discretise(
     logits: &[f32],

@@ -15,7 +15,7 @@
 use std::sync::Arc;
 
 use synfire_ops::arrange::concat::concat;
-use synfire_ops::arrange::split::split;
+use synfire_ops::arrange::slice::slice;
 use synfire_ops::dense::linear::linear;
 use synfire_ops::loss::mse::mse;
 use synfire_ops::losses::Total;
@@ -250,7 +250,8 @@ impl Student {
     /// The features of all edges with gates for every candidate, `f32[n, edges * features]`.
     pub fn features(&self, draft: &mut Draft, x: Wire, gates: &[Vec<Wire>]) -> Wire {
         self.edges(draft, x, |draft, edge, own| {
-            mixed(draft, own, &gates[edge], &CANDIDATES, &self.devices)
+            let gates = gates.get(edge).map_or(&[][..], Vec::as_slice);
+            mixed(draft, own, gates, &CANDIDATES, &self.devices)
         })
     }
 
@@ -269,10 +270,11 @@ impl Student {
         mut build: impl FnMut(&mut Draft, usize, Wire) -> Wire,
     ) -> Wire {
         let Config { edges, inputs, .. } = self.config;
-        let parts = draft.apply_many(split(1, &vec![inputs; edges]), &[x]);
         let mut features = Vec::with_capacity(edges);
-        for (edge, part) in parts.into_iter().enumerate() {
+        for edge in 0..edges {
             features.push(draft.scope(&format!("edge{edge}"), |draft| {
+                let places = slice(1, edge * inputs, (edge + 1) * inputs, 1);
+                let part = draft.apply(places, &[x]);
                 let own = draft.apply(linear(), &[part, self.projections[edge]]);
                 build(draft, edge, own)
             }));

@@ -15,9 +15,9 @@
 //! An evaluation trains the readout from scratch: ridge regression, solved exactly, on the training
 //! examples, then the mean squared error on the validation examples. The architecture enters as
 //! gates that are 1 for its operations and 0 for all others; what does not depend on it, such as
-//! every operation of every projection, is a constant and computed once at launch. Li and Talwalkar,
-//! "Random search and reproducibility for neural architecture search", 2019, is why every search
-//! here stands beside this one.
+//! every operation of every projection, is a constant and computed once at launch. Li and
+//! Talwalkar, "Random search and reproducibility for neural architecture search", 2019, is why every
+//! search here stands beside this one.
 
 use synfire_ops::arrange::concat::concat;
 use synfire_ops::broadcast::binary::{add, less};
@@ -295,10 +295,12 @@ fn found(planted: &Planted, operations: &[usize]) -> Result<Found, SearchError> 
     let data = Data::new(&mut draft, counts, width(planted), batches);
     let student = planted.student(&mut draft, &[]);
     let own: Vec<i64> = operations.iter().map(|&own| own as i64).collect();
-    let candidate = constant(&mut draft, "candidate", Value::new(&[own.len()], &own));
+    let own = Value::new(&[own.len()], &own);
+    let candidate = draft.feed("candidate", own.spec());
     let error = evaluate(&mut draft, &student, &data, candidate);
     draft.outlet("error", error);
-    let feeds = names.into_iter().zip(values).map(|(name, own)| (name.to_owned(), vec![Some(own)]));
+    let feeds = names.into_iter().zip(values).chain([("candidate", own)]);
+    let feeds = feeds.map(|(name, value)| (name.to_owned(), vec![Some(value)]));
     let outlets = interpret(&draft.check()?, &Options::default(), &feeds.collect())?;
     let value = outlets["error"].first().and_then(Option::as_ref);
     let test = value.map_or(f64::NAN, |value| f64::from(value.elements::<f32>()[0]));

@@ -38,6 +38,9 @@ use crate::require;
 use crate::sample::{Sample, Tensor, ramp, reference};
 use crate::torch::{Case, Torch};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("cat", torch),

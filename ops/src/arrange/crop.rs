@@ -33,6 +33,9 @@ use crate::host::strided::{Strided, Viewed};
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// All but the first `before[k]` and the last `after[k]` places of axis `k`.
 #[must_use]
 pub fn crop(before: &[usize], after: &[usize]) -> Crop {

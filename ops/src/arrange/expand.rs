@@ -34,6 +34,9 @@ use crate::host::strided::{Strided, Viewed};
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 use crate::torch::{Case, Torch};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("expand", torch), ("broadcast_to", torch), ("expand_as", torch)];
 

@@ -43,7 +43,8 @@ use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
 mod torch; // PyTorch's name
-pub use torch::TORCH;
+mod onnx; // what ONNX calls it
+pub use {onnx::ONNX, torch::TORCH};
 
 /// What the padding holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,8 +110,9 @@ impl Operator for Pad {
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let mut y = inputs[0].clone();
-        require::rank("x", &y, self.before.len())?;
-        require::rank("x", &y, self.after.len())?;
+        [&self.before, &self.after]
+            .into_iter()
+            .try_for_each(|n| require::rank("x", &y, n.len()))?;
         for axis in (0..y.rank()).filter(|&axis| self.pads(axis)) {
             let (before, after) = (self.before[axis], self.after[axis]);
             if !matches!(self.mode, PadMode::Constant(_)) {

@@ -36,6 +36,8 @@ use crate::host::strided::{Strided, copy};
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 
 mod torch; // PyTorch's many names of it
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
 pub use torch::TORCH;
 
 /// One extent of a reshaped tensor.

@@ -39,6 +39,9 @@ use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 use crate::torch::{Torch, place};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("slice", |case| {

@@ -36,6 +36,9 @@ use super::transpose::transpose;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 use crate::torch::Torch;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("pixel_unshuffle", |case| {

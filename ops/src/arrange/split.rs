@@ -37,6 +37,9 @@ use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 use crate::torch::{Attribute, Case, Torch};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("split", torch),

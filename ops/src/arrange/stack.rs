@@ -36,6 +36,9 @@ use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 use crate::torch::Torch;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's name.
 pub const TORCH: &[Torch] = &[("stack", |case| {
     let parts = listed(case)?;

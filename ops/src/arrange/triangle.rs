@@ -41,6 +41,9 @@ use crate::host::strided::by_size;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 use crate::torch::{Case, Torch};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] =
     &[("tril", |case| torch(case, tril)), ("triu", |case| torch(case, triu))];

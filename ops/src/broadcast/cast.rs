@@ -40,7 +40,9 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
 mod names; // what PyTorch calls it
+mod onnx; // what ONNX calls it
 pub use names::TORCH;
+pub use onnx::ONNX;
 
 /// The same numbers as elements of another type.
 #[must_use]

@@ -30,6 +30,9 @@ use crate::pointwise::unary::operand;
 use crate::sample::{Sample, Tensor, noise, ramp, reference};
 use crate::torch::{Case, Torch};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("logical_not", build),

@@ -39,12 +39,15 @@ use crate::gradient::{formula, sum_to};
 use crate::host::broadcast::{Operand, Walk, actual, axes, common};
 use crate::host::erased::parts;
 use crate::host::strided::by_size;
+use crate::marks::Choice;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
 mod names; // what PyTorch calls it
+mod onnx; // what ONNX calls it
 pub use names::TORCH;
+pub use onnx::ONNX;
 
 /// `a` where `condition` holds, else `b`.
 #[must_use]
@@ -65,6 +68,7 @@ impl Operator for Where {
             .output("y")
             .in_place(1, 0)
             .tolerance(Tolerance::EXACT)
+            .mark(Choice)
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {

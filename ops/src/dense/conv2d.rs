@@ -52,6 +52,9 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::Torch;
 use crate::window::{self, Image, Motion, OnHost, Sliding, sliding};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names; its padding modes pad first.
 pub const TORCH: &[Torch] = &[("conv2d", |case| {
     let ([x, weight], bias, sliding) = sliding::case::convolution::<2>(case)?;

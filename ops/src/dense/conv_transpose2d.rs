@@ -52,6 +52,9 @@ use crate::torch::Torch;
 use crate::window::sliding::definition::transposed;
 use crate::window::{self, Image, Motion, OnHost, Pair, Sliding, sliding};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("conv_transpose2d", |case| {
     let ([x, weight], bias, sliding) = sliding::case::convolution::<2>(case)?;

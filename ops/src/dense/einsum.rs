@@ -40,6 +40,9 @@ use crate::torch::{Attribute, Case, Torch};
 mod contract; // the steps
 mod parse; // the equation
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("einsum", |case| {
     let equation = match ["equation", "eq", "subscripts"].iter().find_map(|&n| case.attribute(n)) {

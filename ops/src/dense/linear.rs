@@ -41,8 +41,12 @@ use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::Torch;
 
+pub(crate) mod after_rows; // with what makes its rows
 mod on_host; // one product
-use on_host::OnHost;
+use on_host::{OnHost, Ports};
+
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
 
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("linear", |case| {
@@ -83,7 +87,8 @@ impl Operator for Linear {
     fn contract(&self) -> Contract {
         let contract = Contract::new("linear").input("x").input("weight").output("y");
         let contract = if self.has_bias { contract.input("bias") } else { contract };
-        contract.fusion(Fusion::Producer).tolerance(Tolerance::SUM)
+        let contract = contract.fusion(Fusion::Producer).tolerance(Tolerance::SUM);
+        contract.form(|last| after_rows::after_rows(last, true))
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
@@ -135,10 +140,12 @@ impl Operator for Linear {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        let bias = self.has_bias.then_some(2);
+        let ports = Ports { weight: 1, is_transposed: true, bias };
         if specs.inputs[0].element == Element::F64 {
-            return on_device!(target, specs, host: OnHost::<f64>::new(self, specs));
+            return on_device!(target, specs, host: OnHost::<f64>::new(ports, specs));
         }
-        on_device!(target, specs, host: OnHost::<f32>::new(self, specs), cube: cube::OnCube)
+        on_device!(target, specs, host: OnHost::<f32>::new(ports, specs), cube: cube::OnCube)
     }
 }
 

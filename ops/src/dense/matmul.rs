@@ -39,21 +39,21 @@ use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
 use crate::device::on_device;
 use crate::host::broadcast::{axes, common};
+use crate::marks::Product;
 use crate::require;
 use crate::sample::{Expect, Sample, bounded_first, noise};
-use crate::torch::Torch;
 
 mod backward; // the gradient
 mod expected; // the product by its definition
+mod form; // what it computes with what it reads
 pub(crate) mod names; // what PyTorch calls products
 mod on_host; // batches of products
+mod onnx; // what ONNX calls it
 pub(crate) use backward::{as_rows, regroup};
 use expected::by_definition;
 pub(crate) use expected::doubled;
 use on_host::OnHost;
-
-/// PyTorch's names.
-pub const TORCH: &[Torch] = names::PRODUCTS;
+pub use {names::PRODUCTS as TORCH, onnx::ONNX};
 
 #[cfg(feature = "cube")]
 mod cube; // one launch for a whole batch
@@ -95,9 +95,7 @@ impl Matmul {
     fn b_axes(&self) -> [usize; 2] {
         if self.b_is_transposed { [1, 0] } else { [0, 1] }
     }
-}
 
-impl Matmul {
     /// The matrix that a vector stands for, whichever way the operand is transposed.
     fn promoted<T: Copy>(&self, input: usize, own: &[T], one: T) -> Option<[T; 2]> {
         let &[inner] = own else { return None };
@@ -143,7 +141,9 @@ fn matrix(spec: &Spec, axes: [usize; 2]) -> [Dimension; 2] {
 impl Operator for Matmul {
     fn contract(&self) -> Contract {
         let contract = Contract::new("matmul").input("a").input("b").output("y");
-        contract.fusion(Fusion::Producer).tolerance(Tolerance::SUM)
+        let contract = contract.fusion(Fusion::Producer).tolerance(Tolerance::SUM);
+        let is_transposed = [self.a_is_transposed, self.b_is_transposed];
+        contract.mark(Product { is_transposed }).form(form::form)
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
@@ -228,11 +228,8 @@ pub fn samples() -> Vec<Sample> {
         let specs = vec![Spec::f32(a.to_vec()), Spec::f32(b.to_vec())];
         Sample::rejected(name, operator, specs, port, dimension)
     };
-    let (a, b, both) = (
-        || matmul().transpose_a(),
-        || matmul().transpose_b(),
-        || matmul().transpose_a().transpose_b(),
-    );
+    let (a, b) = (|| matmul().transpose_a(), || matmul().transpose_b());
+    let both = || a().transpose_b();
     let bounded = vec![
         Spec::f32([Dimension::UpTo(5), Dimension::UpTo(40), Dimension::UpTo(600)]),
         Spec::f32([Dimension::UpTo(600), Dimension::UpTo(70)]),

@@ -46,6 +46,9 @@ use crate::require;
 use crate::sample::{Expect, Sample, Tensor, ramp, reference};
 use crate::torch::Torch;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("gather", |case| {

@@ -49,6 +49,9 @@ use crate::torch::Torch;
 
 mod backward; // the gradient
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("index_select", |case| {

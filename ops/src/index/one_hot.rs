@@ -41,6 +41,9 @@ use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, reference};
 use crate::torch::Torch;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's name; its classes must be given.
 pub const TORCH: &[Torch] = &[("one_hot", |case| {
     let index = case.operand_of(Element::I64, &["x", "index", "idx", "indices", "input"])?;

@@ -60,6 +60,9 @@ mod cube; // on accelerators
 mod expected; // what the samples expect
 use expected::{by_searching, special};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// Adds the elements of `source` to `x` at the indices along `axis`.
 #[must_use]
 pub fn scatter_add(axis: usize) -> Scatter {

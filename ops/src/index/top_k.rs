@@ -50,6 +50,9 @@ use crate::torch::Torch;
 mod cube; // on accelerators
 mod on_host;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's name.
 pub const TORCH: &[Torch] = &[("topk", |case| {
     let x = case.operand(&["x", "input", "self"])?;

@@ -36,6 +36,9 @@ use crate::pointwise::unary::exp;
 use crate::sample::{Expect, Sample, Tensor, noise, reference};
 use crate::torch::{Case, Torch};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("det", from_case), ("determinant", from_case)];
 

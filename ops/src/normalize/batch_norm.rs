@@ -57,6 +57,9 @@ use on_host::{OnHost, Train};
 #[cfg(feature = "cube")]
 mod cube; // the same in `f32`
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("batch_norm", conformance::build)];
 

@@ -37,6 +37,9 @@ use crate::route::pace::pace;
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference, wide};
 use crate::torch::Torch;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("group_norm", |case| {
     let x = case.operand(&["x", "input"])?;

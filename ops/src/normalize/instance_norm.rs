@@ -32,6 +32,9 @@ use super::group_norm::group_norm;
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::{Case, Torch};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("instance_norm", |case| {
     let by_input = case.flag("use_input_stats", true)?;

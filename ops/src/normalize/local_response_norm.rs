@@ -34,6 +34,9 @@ use crate::pointwise::unary::{pow_scalar, scale, shift, square};
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::Torch;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("local_response_norm", |case| {
     let x = case.operand(&["x", "input"])?;

@@ -34,6 +34,9 @@ use crate::reduce::reduction::Keep;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, wide};
 use crate::torch::Torch;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[("normalize", |case| {
     let x = case.operand(&["x", "input"])?;

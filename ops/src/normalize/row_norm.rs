@@ -35,8 +35,8 @@
 use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
-    Tolerance,
+    Axes, Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Spec};
 use synfire_runtime::value::Value;
@@ -52,6 +52,9 @@ mod conformance; // as PyTorch calls them
 #[cfg(feature = "cube")]
 mod cube; // a cube for each row
 mod on_host; // one pass over the rows
+
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
 
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
@@ -121,6 +124,7 @@ impl Operator for RowNorm {
             Centre::Zero => "rms_norm",
         };
         let contract = Contract::new(name).input("x").output("y").tolerance(Tolerance::SUM);
+        let contract = if self.axes == 1 { contract.fusion(Fusion::Rows) } else { contract };
         match self.affine {
             Affine::None => contract.in_place(0, 0),
             Affine::Weight => contract.in_place(0, 0).input("weight"),

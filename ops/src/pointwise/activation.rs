@@ -27,7 +27,9 @@ use super::unary::{Unary, abs, between, fill, recip, sigmoid, softplus, square, 
 use crate::sample::Sample;
 
 mod names; // what PyTorch calls them
+mod onnx; // what ONNX calls it
 pub use names::TORCH;
+pub use onnx::ONNX;
 
 /// What [`selu`] is scaled by, and its slope below 0 over that. Klambauer et al.,
 /// "Self-normalizing neural networks", 2017.

@@ -32,7 +32,9 @@ use super::unary::{recip, rsqrt};
 use crate::sample::Sample;
 
 mod names; // what PyTorch calls them
+mod onnx; // what ONNX calls it
 pub use names::TORCH;
+pub use onnx::ONNX;
 
 rows! {
     /// The whole number next to `x` on the side of 0.

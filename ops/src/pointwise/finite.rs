@@ -31,6 +31,9 @@ use crate::gradient::formula;
 use crate::sample::{Expect, Sample, Tensor, noise, reference};
 use crate::torch::{Case, Torch};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("isnan", |case| of(case, is_nan)),

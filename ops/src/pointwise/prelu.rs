@@ -33,6 +33,9 @@ use crate::reject::reject;
 use crate::sample::{Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::Torch;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's name.
 pub const TORCH: &[Torch] = &[("prelu", |case| {
     let x = case.operand(&["x", "input", "self"])?;

@@ -39,6 +39,9 @@ use crate::torch::{Case, Torch};
 use crate::window::pooling::{case as attributes, over};
 use crate::window::{self, Motion, Pool, Pooling, Rounding};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names, of images too.
 pub const TORCH: &[Torch] =
     &[("avg_pool1d", torch::<1>), ("avg_pool2d", torch::<2>), ("avg_pool3d", torch::<3>)];

@@ -42,6 +42,9 @@ use crate::host::simd::{Element as Number, Has, Job, Lanes, Path};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Motion, Pair, Pool, Rounding};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// What the size of a window counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counting {

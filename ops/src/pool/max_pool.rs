@@ -39,6 +39,9 @@ use crate::torch::{Case, Torch};
 use crate::window::pooling::{Directions, case as attributes, over, pick, with_indices};
 use crate::window::{self, Pooling, Rounding, sliding};
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names, of images too.
 pub const TORCH: &[Torch] = &[
     ("max_pool1d", torch::<1>),

@@ -36,10 +36,12 @@ use synfire_runtime::value::Value;
 use super::max_pool2d_indices::max_pool2d_indices;
 use super::pool_scatter::scatter_within;
 use crate::device::on_device;
-use crate::host::number::Number;
-use crate::host::simd::{Element as Vectored, Has, Job, Lanes, Path};
+use crate::host::simd::Path;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Motion, Pair, Pool, Rounding};
+
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
 
 /// Max pooling over windows of `kernel`, one number for both directions or `[rows, columns]`, which
 /// lie side by side: the stride is the kernel until [`MaxPool2d::stride`] sets it.
@@ -112,41 +114,13 @@ struct OnHost {
     element: Element,
 }
 
-impl OnHost {
-    fn fire_as<T: Vectored + Number>(&self, firing: &mut Firing<'_>, least: T) {
-        let path = self.path;
-        self.pool.rows::<T>(firing, &|row, y| {
-            y.fill(least);
-            row.taps(y, |pixels, y, stride| T::dispatch(path, Largest { pixels, y, stride }));
-        });
-    }
-}
-
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         match self.element {
-            Element::F64 => self.fire_as(firing, f64::NEG_INFINITY),
-            _ => self.fire_as(firing, f32::NEG_INFINITY),
+            Element::F64 => self.pool.largest(firing, self.path, f64::NEG_INFINITY),
+            _ => self.pool.largest(firing, self.path, f32::NEG_INFINITY),
         }
         Ok(())
-    }
-}
-
-/// Raises each `y` to every `stride`-th pixel.
-struct Largest<'a, T> {
-    pixels: &'a [T],
-    y: &'a mut [T],
-    stride: usize,
-}
-
-impl<T: Vectored + Number> Job<T> for Largest<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes<Scalar = T>>(self, _: Has<L>) {
-        // A NaN stays: it compares false with everything.
-        let larger = |y: T, x: T| if x > y || x.is_nan() { x } else { y };
-        window::along(self.pixels, self.y, self.stride, larger);
     }
 }
 

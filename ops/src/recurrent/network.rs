@@ -54,6 +54,9 @@ use crate::torch::Torch;
 mod definition; // what samples expect
 mod names; // what PyTorch calls them
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("rnn", |case| {

@@ -22,13 +22,11 @@
 //!
 //! # Gradient
 //! Every gate is computed again from `h` (and `c`), all steps at once. Each derivative of a step is
-//! a factor of the state's, so the pass back in time is linear: the
-//! [adjoint scan](super::tangent). All of it has gradients again.
+//! a factor of the state's, so the pass back is linear: the [adjoint](super::tangent) again has one.
 //!
 //! # Numerics
-//! As PyTorch's `rnn_tanh`, `rnn_relu`, `gru` and `lstm`. The product of a step is that of
-//! `linear`. A length out of range fails the firing on the host; on an accelerator it counts as
-//! `time`.
+//! As PyTorch's networks. The product of a step is that of `linear`. A length out of range fails the
+//! firing on the host; on an accelerator it counts as `time`.
 //!
 //! # Example
 //! ```
@@ -58,6 +56,7 @@ mod cells; // the rows of the family
 mod cube; // one cube for each row of a batch
 mod definition; // what samples expect, those of whole networks too
 mod on_host; // the loop over steps
+mod onnx; // how they are written for ONNX
 mod ports; // where the optional inputs are
 mod product; // what a step multiplies
 mod slopes; // the gradients
@@ -69,6 +68,7 @@ use definition::sample;
 pub(super) use definition::{Plain, State};
 use on_host::OnHost;
 pub(super) use on_host::Outputs;
+pub use onnx::ONNX;
 pub(super) use product::{Room, StepProduct};
 pub(super) use slopes::{active, before, by_weight};
 pub(super) use walk::Walk;

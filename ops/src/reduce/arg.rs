@@ -46,6 +46,9 @@ use crate::torch::{Case, Torch};
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] =
     &[("argmax", |case| named(case, argmax)), ("argmin", |case| named(case, argmin))];

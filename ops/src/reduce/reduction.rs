@@ -50,8 +50,10 @@ pub(crate) use family::extent;
 use family::{Empty, Row};
 pub use family::{Keep, Reduction};
 pub(crate) use folds::{Addend, log_sum_exp};
+mod onnx; // what ONNX calls it
 pub use names::TORCH;
 pub(crate) use names::{axes, keep, one_axis};
+pub use onnx::ONNX;
 pub(crate) use slopes::count;
 
 /// A row is `name: fold TOLERANCE Empty slope, expectation`; the expectation is over `f64`.

@@ -227,6 +227,9 @@ fn by_grid(
     Some(backward.apply(stack(axes + 1, axes), &parts))
 }
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] =
     &[("grid_sample", sampled), ("grid_sampler", sampled), ("grid_sampler_2d", sampled)];

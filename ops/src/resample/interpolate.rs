@@ -46,6 +46,9 @@ pub fn interpolate(draft: &mut Draft, x: Wire, axes: &[(usize, Target)], method:
     ordered.iter().fold(x, |x, &(axis, target)| draft.apply(resize(axis, target, method), &[x]))
 }
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("interpolate", |case| in_mode(case, None, false)),

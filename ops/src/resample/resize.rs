@@ -53,6 +53,9 @@ use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, ten
 
 mod taps; // which inputs an output takes, and how much of them
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 pub use taps::{Align, Method, Target};
 use taps::{Rounding, Taps};
 

@@ -60,6 +60,9 @@ mod on_host; // the loops
 mod slopes; // the gradients
 use on_host::Row;
 
+mod onnx; // what ONNX calls it
+pub use onnx::ONNX;
+
 /// PyTorch's names.
 pub const TORCH: &[Torch] = &[
     ("cumsum", |case| named(case, cumsum)),

@@ -64,7 +64,7 @@ pub struct TrackExamples {
 type Bits = Box<[u64]>;
 
 impl TrackExamples {
-    /// Takes all scans: some milliseconds each.
+    /// Takes all scans, one after the other.
     ///
     /// # Errors
     /// When a field is out of its limits.

@@ -30,6 +30,7 @@ mod network; // encoders and decoders
 use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
+use crate::blocks::Mode;
 use network::{reconstruction, segmentation, window};
 
 /// What the decoder of the segmentation network up-samples.
@@ -56,6 +57,8 @@ pub struct Config {
     pub points: usize,
     /// See [`Wiring`].
     pub wiring: Wiring,
+    /// What the norms are built for.
+    pub mode: Mode,
 }
 
 impl Config {
@@ -76,6 +79,7 @@ impl Config {
             resolution_m: 0.4,
             points: 131_072,
             wiring: Wiring::Intended,
+            mode: Mode::Evaluate,
         }
     }
 

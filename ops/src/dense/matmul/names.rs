@@ -12,7 +12,7 @@ pub(crate) const SECOND: &[&str] =
     &["y", "b", "other", "w", "weight", "mat2", "x2", "right", "vec", "v", "vec2", "tensor"];
 
 /// All products that a matrix product is without more ado.
-pub(super) const PRODUCTS: &[Torch] = &[
+pub const PRODUCTS: &[Torch] = &[
     ("matmul", product),
     ("mm", product),
     ("bmm", product),

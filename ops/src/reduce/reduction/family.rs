@@ -118,7 +118,7 @@ pub(super) struct Row {
 pub struct Reduction {
     pub(super) row: &'static Row,
     pub(super) axes: Vec<usize>,
-    keep: Keep,
+    pub(super) keep: Keep,
 }
 
 impl Reduction {
