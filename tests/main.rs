@@ -13,5 +13,6 @@ mod training; // steps, data, the driver
 mod state; // parameters that are updated, runs that go on
 mod simulation; // thousands of schedules
 mod perception; // the main job's model
+mod search; // loops that find an architecture
 mod onnx; // models of other frameworks
 mod tidy; // house rules

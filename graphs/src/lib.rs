@@ -13,6 +13,7 @@ pub mod blocks; // pieces that models share
 pub mod models; // one file for each model
 pub mod data; // where examples come from
 pub mod optimisers; // training steps as part of a graph
+pub mod search; // loops that find an architecture
 pub mod train; // one driver for every model
 pub mod tasks; // model, data, loss and optimiser under a name
 pub mod weights; // parameters in files

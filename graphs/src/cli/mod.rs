@@ -5,6 +5,7 @@
 mod onnx; // models in and out
 mod ppn; // the main job
 mod train; // training and evaluation
+mod search; // loops that find an architecture
 mod stop; // Ctrl-C
 
 use std::io::Write;
@@ -40,6 +41,11 @@ enum Job {
     Run {
         #[command(subcommand)]
         model: RunModel,
+    },
+    /// Searches an architecture.
+    Search {
+        #[command(subcommand)]
+        job: search::SearchJob,
     },
     /// Trains a task: data, model and optimiser are one graph. Ctrl-C saves first.
     Train(Box<train::TrainArguments>),
@@ -215,6 +221,7 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
     let mut out = std::io::stdout();
     match command.job {
         Job::Run { model: RunModel::Ppn(arguments) } => return ppn::run(&arguments, allocations),
+        Job::Search { job } => return search::run(&job),
         Job::Train(arguments) => return train::run(&arguments),
         Job::Eval(arguments) => return train::evaluation(&arguments),
         Job::List => list(),

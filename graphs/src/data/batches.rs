@@ -83,6 +83,8 @@ pub struct Batches {
     epochs: Option<u64>,
     /// The batch that firing 0 gives.
     first: u64,
+    /// How often each batch is given.
+    times: u64,
     augments: Vec<Augment>,
     mixup: Option<f64>,
     mean: Vec<f32>,
@@ -101,6 +103,7 @@ pub fn batches(examples: impl Examples + 'static, size: usize, seed: Seed) -> Ba
         rest: Rest::Dropped,
         epochs: None,
         first: 0,
+        times: 1,
         augments: Vec::new(),
         mixup: None,
         mean: Vec::new(),
@@ -136,6 +139,13 @@ impl Batches {
     #[must_use]
     pub fn starting_at(mut self, step: u64) -> Self {
         self.first = step;
+        self
+    }
+
+    /// Gives each batch `times` times in a row: for a graph whose step takes several iterations.
+    #[must_use]
+    pub fn repeated(mut self, times: u64) -> Self {
+        self.times = times.max(1);
         self
     }
 
@@ -241,6 +251,7 @@ impl fmt::Debug for Batches {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "batches({:?}, {}, {:?}, ", self.examples, self.size, self.seed)?;
         write!(f, "{:?}, {:?}, {:?}, {}, ", self.order, self.rest, self.epochs, self.first)?;
+        write!(f, "{}, ", self.times)?;
         let (mean, deviation) = (&self.mean, &self.deviation);
         write!(f, "{:?}, {:?}, {mean:?}, {deviation:?})", self.augments, self.mixup)
     }

@@ -10,7 +10,7 @@ use synfire_ops::pointwise::unary::fill;
 use synfire_runtime::define::{Draft, Initial, Wire};
 
 use super::algebra::Algebra;
-use super::{Gate, Slope, as_element, beside, keep};
+use super::{Slope, Turn, as_element, beside};
 
 /// The averages of one training.
 pub(super) struct Average {
@@ -30,20 +30,14 @@ impl Average {
     }
 
     /// Adds the average of one parameter, whose next value is `next`; the next average.
-    pub(super) fn follow(
-        &self,
-        draft: &mut Draft,
-        gate: Option<Gate>,
-        slope: &Slope,
-        next: Wire,
-    ) -> Wire {
+    pub(super) fn follow(&self, draft: &mut Draft, turn: Turn, slope: &Slope, next: Wire) -> Wire {
         beside(draft, "average", slope, |draft| {
             let cell = draft.parameter("weight", slope.spec.clone(), Initial::Zeros);
             let part = as_element(draft, self.part, slope.spec.element);
             let apart = draft.minus(next, cell);
             let moved = draft.times(part, apart);
             let moved = draft.plus(cell, moved);
-            keep(draft, gate, cell, moved);
+            turn.keep(draft, cell, moved);
             moved
         })
     }

@@ -25,9 +25,7 @@
 
 use std::fmt;
 
-use synfire_ops::broadcast::binary::multiply;
 use synfire_ops::broadcast::cast::cast;
-use synfire_ops::differentiate::gradients;
 use synfire_ops::pointwise::unary::{scale, shift};
 use synfire_ops::route::pace::pace;
 use synfire_runtime::define::{Draft, Initial, Wire};
@@ -38,6 +36,8 @@ use crate::blocks::as_element;
 pub mod schedule; // rates by the step
 mod step; // one parameter in one step
 mod algebra; // formulas over wires
+mod slope; // parameters with their gradients
+mod phase; // parameters that are updated in some iterations only
 mod group; // parameters that are trained in another way
 mod clip; // bounds of gradients
 mod noise; // annealed noise on gradients
@@ -59,13 +59,15 @@ pub use lars::Lars;
 pub use lion::Lion;
 pub use loss_scale::LossScale;
 pub use noise::Noise;
+pub use phase::Phase;
 pub use rms_prop::RmsProp;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
 pub use step::{Optimiser, Step};
 
 use average::Average;
-use step::{Gate, keep};
+use slope::{Slope, beside, scale_all, slopes};
+use step::{Gate, Turn};
 
 /// Why a training cannot be built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -129,16 +131,19 @@ pub struct Trained {
     pub parameters: Vec<(String, Wire)>,
     /// Paths and next averages of the same, where averages are kept.
     pub averages: Vec<(String, Wire)>,
+    /// Parameter, name and cell of all that optimisers remember.
+    cells: Vec<(Wire, &'static str, Wire)>,
 }
 
-/// A parameter with its gradient.
-struct Slope {
-    path: String,
-    parameter: Wire,
-    spec: Spec,
-    gradient: Wire,
-    /// Its place in [`Training::groups`].
-    group: Option<usize>,
+impl Trained {
+    /// What the optimiser remembers of a parameter under a name, such as `velocity`, before this
+    /// step.
+    #[must_use]
+    pub fn cell(&self, parameter: Wire, name: &str) -> Option<Wire> {
+        let mut cells = self.cells.iter();
+        let found = cells.find(|(other, own, _)| *other == parameter && *own == name);
+        found.map(|&(_, _, cell)| cell)
+    }
 }
 
 impl Training {
@@ -212,19 +217,14 @@ impl Training {
         loss: Wire,
         candidates: Vec<Slope>,
     ) -> Result<Trained, TrainingError> {
-        let scalar = || Spec::f32([0_usize; 0]);
-        let count = draft.parameter("step", scalar(), Initial::Zeros);
-        // Without the pace of the loss it would count by itself.
-        let paced = draft.apply(pace(), &[count, loss]);
-        let number = draft.apply(shift(1.0), &[paced]);
-        let rate = draft.scope("rate", |draft| self.schedule.rate(draft, count));
+        let clock = self.clock(draft, loss);
         let loss_scale = self.loss_scale.as_ref().map(|own| own.open(draft));
         let seed = loss_scale.as_ref().map_or(loss, |own| own.scaled(draft, loss));
         let mut slopes = slopes(draft, seed, candidates)?;
         if let Some(own) = &loss_scale {
             own.unscale(draft, &mut slopes);
         }
-        let last = accumulate::accumulate(draft, self.accumulate, paced, &mut slopes);
+        let last = accumulate::accumulate(draft, self.accumulate, clock.paced, &mut slopes);
         let truth = match &loss_scale {
             Some(own) => Some(own.close(draft, &slopes, last)),
             None => last,
@@ -233,33 +233,52 @@ impl Training {
             let number = draft.apply(cast(Element::F32), &[truth]);
             Gate { truth, number }
         });
+        let mut trained = self.step(draft, clock, Turn { gate, phase: None }, slopes);
+        trained.loss_scale = loss_scale.map(|own| own.factor);
+        Ok(trained)
+    }
+
+    /// The counter of steps, at the pace of a stream.
+    fn clock(&self, draft: &mut Draft, pacing: Wire) -> Clock {
+        let count = draft.parameter("step", Spec::f32([0_usize; 0]), Initial::Zeros);
+        // Without the pace of the loss it would count by itself.
+        let paced = draft.apply(pace(), &[count, pacing]);
+        let number = draft.apply(shift(1.0), &[paced]);
+        let rate = draft.scope("rate", |draft| self.schedule.rate(draft, count));
+        Clock { count, paced, number, rate }
+    }
+
+    /// Takes one step along gradients.
+    fn step(&self, draft: &mut Draft, clock: Clock, turn: Turn, slopes: Vec<Slope>) -> Trained {
+        let (Clock { count, number, rate, .. }, mut slopes) = (clock, slopes);
         let norm = self.clip.and_then(|clip| clip.apply(draft, &mut slopes));
         if let Some(noise) = &self.noise {
             noise.apply(draft, count, &mut slopes);
         }
-        keep(draft, gate, count, number);
+        turn.keep(draft, count, number);
         let average = self.average.map(|part| Average::new(draft, part, number));
         let (mut parameters, mut averages) = (Vec::new(), Vec::new());
+        let mut cells = Vec::new();
         for slope in slopes {
             let path = slope.path.clone();
-            let next = self.update(draft, [rate, number], gate, &slope);
+            let (next, own) = self.update(draft, [rate, number], turn, &slope);
+            cells.extend(own.into_iter().map(|(name, cell)| (slope.parameter, name, cell)));
             if let Some(average) = &average {
-                averages.push((path.clone(), average.follow(draft, gate, &slope, next)));
+                averages.push((path.clone(), average.follow(draft, turn, &slope, next)));
             }
             parameters.push((path, next));
         }
-        let loss_scale = loss_scale.map(|own| own.factor);
-        Ok(Trained { rate, number, norm, loss_scale, parameters, averages })
+        Trained { rate, number, norm, loss_scale: None, parameters, averages, cells }
     }
 
-    /// Updates one parameter; its next value.
+    /// Updates one parameter; its next value, and the cells of the optimiser by name.
     fn update(
         &self,
         draft: &mut Draft,
         scalars: [Wire; 2],
-        gate: Option<Gate>,
+        turn: Turn,
         slope: &Slope,
-    ) -> Wire {
+    ) -> (Wire, Vec<(&'static str, Wire)>) {
         let group = slope.group.map(|group| &self.groups[group]);
         beside(draft, "optimiser", slope, |draft| {
             let element = slope.spec.element;
@@ -269,64 +288,26 @@ impl Training {
                 factor => draft.apply(scale(factor), &[rate]),
             };
             let (parameter, gradient) = (slope.parameter, slope.gradient);
-            let (spec, weight_decay) =
-                (slope.spec.clone(), group.and_then(|group| group.weight_decay));
+            let (spec, cells) = (slope.spec.clone(), Vec::new());
+            let weight_decay = group.and_then(|group| group.weight_decay);
             let mut step =
-                Step { draft, parameter, gradient, rate, number, spec, weight_decay, gate };
+                Step { draft, parameter, gradient, rate, number, spec, weight_decay, turn, cells };
             let own = group.and_then(|group| group.optimiser.as_deref());
             let next = own.unwrap_or(&*self.optimiser).step(&mut step);
             step.keep(parameter, next);
-            next
+            (next, step.cells)
         })
     }
 }
 
-/// The gradients of the loss by what it depends on.
-fn slopes(
-    draft: &mut Draft,
-    loss: Wire,
-    candidates: Vec<Slope>,
-) -> Result<Vec<Slope>, TrainingError> {
-    let by: Vec<Wire> = candidates.iter().map(|slope| slope.parameter).collect();
-    let found = gradients(draft, loss, &by);
-    let pairs = candidates.into_iter().zip(found);
-    let slopes: Vec<Slope> =
-        pairs.filter_map(|(own, gradient)| Some(Slope { gradient: gradient?, ..own })).collect();
-    let wide = |slope: &&Slope| !matches!(slope.spec.element, Element::F32 | Element::F64);
-    if let Some(narrow) = slopes.iter().find(wide) {
-        let wanted = "f32 or f64, cast where it is read";
-        return Err(TrainingError::new(narrow.path.clone(), narrow.spec.element, wanted));
-    }
-    // A draft with faults has no gradients; its check tells them.
-    if slopes.is_empty() && draft.spec(loss).is_some() && draft.is_faultless() {
-        let wanted = "a loss that depends on one that is not frozen";
-        return Err(TrainingError::new("loss", "no parameter to train", wanted));
-    }
-    Ok(slopes)
-}
-
-/// Builds below a name of its own for a parameter, on the parameter's device.
-fn beside<R>(
-    draft: &mut Draft,
-    name: &str,
-    slope: &Slope,
-    build: impl FnOnce(&mut Draft) -> R,
-) -> R {
-    let named = |draft: &mut Draft| {
-        draft.scope(name, |draft| draft.scope(&slope.path, |draft| build(draft)))
-    };
-    match draft.device(slope.parameter).map(str::to_owned) {
-        Some(device) => draft.on(&device, named),
-        None => named(draft),
-    }
-}
-
-/// Every gradient times a scalar of `f32`.
-fn scale_all(draft: &mut Draft, slopes: &mut [Slope], factor: Wire) {
-    for slope in slopes {
-        slope.gradient = beside(draft, "scaled", slope, |draft| {
-            let factor = as_element(draft, factor, slope.spec.element);
-            draft.apply(multiply(), &[slope.gradient, factor])
-        });
-    }
+/// The counter of steps.
+#[derive(Clone, Copy)]
+struct Clock {
+    /// Steps before this one, a scalar.
+    count: Wire,
+    /// The same, once for each batch.
+    paced: Wire,
+    /// The number of this step, from 1, a scalar.
+    number: Wire,
+    rate: Wire,
 }

@@ -6,7 +6,7 @@ use synfire_ops::broadcast::select::where_;
 use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::spec::Spec;
 
-use super::{TrainingError, as_element};
+use super::{Phase, TrainingError, as_element};
 
 /// How one parameter is updated from its gradient.
 pub trait Optimiser: fmt::Debug {
@@ -35,7 +35,9 @@ pub struct Step<'a> {
     pub number: Wire,
     pub(super) spec: Spec,
     pub(super) weight_decay: Option<f64>,
-    pub(super) gate: Option<Gate>,
+    pub(super) turn: Turn,
+    /// The cells so far, by name.
+    pub(super) cells: Vec<(&'static str, Wire)>,
 }
 
 /// Whether a step counts: where it is closed, nothing changes.
@@ -56,29 +58,46 @@ impl Step<'_> {
 
     /// A cell of the optimiser's memory for this parameter: of its spec, at first everywhere
     /// `initial`.
-    pub fn cell(&mut self, name: &str, initial: f64) -> Wire {
-        self.draft.parameter(name, self.spec.clone(), Initial::Constant(initial))
+    pub fn cell(&mut self, name: &'static str, initial: f64) -> Wire {
+        let cell = self.draft.parameter(name, self.spec.clone(), Initial::Constant(initial));
+        self.cells.push((name, cell));
+        cell
     }
 
     /// The gate of this step, a scalar of the parameter's element type, for an operator that
     /// leaves everything as it is where that is 0. Who takes it answers for all that is kept and
     /// given from then on; what is not taken is seen to by [`Step::keep`].
     pub fn take_gate(&mut self) -> Option<Wire> {
-        let gate = self.gate.take()?;
+        let gate = self.turn.gate.take()?;
         Some(as_element(self.draft, gate.number, self.spec.element))
     }
 
     /// Makes `next` the value of a cell in the next step.
     pub fn keep(&mut self, cell: Wire, next: Wire) {
-        keep(self.draft, self.gate, cell, next);
+        self.turn.keep(self.draft, cell, next);
     }
 }
 
-/// Makes `next` the next value of a cell, where the gate, if there is one, is open.
-pub(super) fn keep(draft: &mut Draft, gate: Option<Gate>, cell: Wire, next: Wire) {
-    let next = match gate {
-        Some(gate) => draft.apply(where_(), &[gate.truth, next, cell]),
-        None => next,
-    };
-    draft.update(cell, next);
+/// When cells take their next values.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Turn {
+    /// Where this is open; always, if there is none.
+    pub(super) gate: Option<Gate>,
+    /// In this phase; in every iteration, if there are none.
+    pub(super) phase: Option<Phase>,
+}
+
+impl Turn {
+    /// Makes `next` the next value of a cell where it is its turn; elsewhere it stays as it is.
+    pub(super) fn keep(self, draft: &mut Draft, cell: Wire, next: Wire) {
+        let next = match self.gate {
+            Some(gate) => draft.apply(where_(), &[gate.truth, next, cell]),
+            None => next,
+        };
+        let next = match self.phase {
+            Some(phase) => phase.merged(draft, cell, next),
+            None => next,
+        };
+        draft.update(cell, next);
+    }
 }

@@ -180,7 +180,7 @@ impl Kernel for Loader {
     }
 
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let batch = self.source.first.saturating_add(firing.index());
+        let batch = self.source.first.saturating_add(firing.index() / self.source.times);
         let (epoch, step) = (batch / self.steps, batch % self.steps);
         if self.source.epochs.is_some_and(|count| epoch >= count) {
             return Err(FireError::End);
