@@ -1,5 +1,6 @@
 //! ONNX models as drafts, and graphs as ONNX models. The models are those of
-//! `tests/conform/onnx.zip`, which `generate_onnx.py` beside it wrote with what onnxruntime computes.
+//! `tests/conform/onnx.zip`, which `generate_onnx.py` beside it wrote with what onnxruntime
+//! computes.
 
 mod damage; // files that are no models
 mod export; // the way back

@@ -17,13 +17,15 @@ use synfire_runtime::value::Value;
 
 use crate::sample::{Expect, Sample, Subject, Tensor, tensor};
 
+mod causal; // the law of what does not look ahead
 mod device; // the laws of a device
 mod gradient; // the laws of derivatives
 
 pub use device::{Verdict, device};
 pub use gradient::{Derivative, gradient};
 
-/// Every law that needs no device: contract, shapes or rejection, reference, repeatability.
+/// Every law that needs no device: contract, shapes or rejection, reference, repeatability,
+/// and, where nothing looks ahead, that steps and batches agree.
 ///
 /// # Errors
 /// The first breach.
@@ -60,7 +62,7 @@ pub fn host(sample: &Sample) -> Result<(), String> {
             return Err(format!("{what} gives other bits"));
         }
     }
-    Ok(())
+    causal::causal(sample, &outputs)
 }
 
 /// Why a sample is rejected, and the port and dimension that an operator names.

@@ -124,6 +124,8 @@ pub struct Sample {
     /// Whether the law of gradients leaves it out: its gradient stands in for a derivative on
     /// purpose, such as one straight through a rounding, or its point has none.
     pub skips_gradient: bool,
+    /// The axis of inputs and outputs along which nothing looks ahead, if that is so.
+    pub causal_axis: Option<usize>,
 }
 
 impl Sample {
@@ -164,13 +166,14 @@ impl Sample {
             inputs: Vec::new(),
             expect,
             skips_gradient: false,
+            causal_axis: None,
         }
     }
 
     fn of(name: String, subject: Subject, inputs: Vec<Value>, expect: Expect) -> Self {
         let specs = inputs.iter().map(Value::spec).collect();
         let inputs = inputs.into_iter().map(Some).collect();
-        Self { name, subject, specs, inputs, expect, skips_gradient: false }
+        Self { name, subject, specs, inputs, expect, skips_gradient: false, causal_axis: None }
     }
 
     /// The same sample with bounded ports larger than the values.
@@ -194,6 +197,13 @@ impl Sample {
         self
     }
 
+    /// The same sample, held against the law of causal operators along an axis.
+    #[must_use]
+    pub fn causal(mut self, axis: Option<usize>) -> Self {
+        self.causal_axis = axis;
+        self
+    }
+
     /// A sample that the shape rule must reject.
     pub fn rejected(
         name: impl Into<String>,
@@ -211,6 +221,7 @@ impl Sample {
             inputs: Vec::new(),
             expect,
             skips_gradient: false,
+            causal_axis: None,
         }
     }
 }

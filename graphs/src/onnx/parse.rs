@@ -1,4 +1,5 @@
-//! The bytes of an ONNX file as a model: decoded, within limits, with values and attributes of ours.
+//! The bytes of an ONNX file as a model: decoded, within limits, with values and attributes of
+//! ours.
 //!
 //! All that is wrong with tensors, inputs and attributes is told at once.
 

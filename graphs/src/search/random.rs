@@ -16,8 +16,8 @@
 //! examples, then the mean squared error on the validation examples. The architecture enters as
 //! gates that are 1 for its operations and 0 for all others; what does not depend on it, such as
 //! every operation of every projection, is a constant and computed once at launch. Li and
-//! Talwalkar, "Random search and reproducibility for neural architecture search", 2019, is why every
-//! search here stands beside this one.
+//! Talwalkar, "Random search and reproducibility for neural architecture search", 2019, is why
+//! every search here stands beside this one.
 
 use synfire_ops::arrange::concat::concat;
 use synfire_ops::broadcast::binary::{add, less};

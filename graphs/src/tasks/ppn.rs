@@ -1,11 +1,12 @@
 //! PPN on the synthetic track: both networks at once, one on each device.
 //!
 //! The *segmentation* network learns where obstacles stand 0.2 s later, seen or hidden, by
-//! `SmoothL1 + MSE`. The *reconstruction* network learns to give again what the segmentation network
-//! sees, without side features, by an edge preserving loss (Suwesh, "Parallel-Perception-Network"):
-//! `a MSE(p, t) + (1 - a) MSE(E p, E t) + a SmoothL1(p, t) + (1 - a) SmoothL1(E p, E t)`, where `t` is
-//! the other network's output, not trained by it, `E` the Sobel magnitude (the published Canny edges
-//! have no gradient) and `a = 0.85`. Its maps are the only stream between the devices.
+//! `SmoothL1 + MSE`. The *reconstruction* network learns to give again what the segmentation
+//! network sees, without side features, by an edge preserving loss (Suwesh,
+//! "Parallel-Perception-Network"): `a MSE(p, t) + (1 - a) MSE(E p, E t) + a SmoothL1(p, t) + (1 -
+//! a) SmoothL1(E p, E t)`, where `t` is the other network's output, not trained by it, `E` the
+//! Sobel magnitude (the published Canny edges have no gradient) and `a = 0.85`. Its maps are the
+//! only stream between the devices.
 
 use synfire_ops::arrange::slice::slice;
 use synfire_ops::broadcast::binary::{add, divide, greater, maximum, multiply};

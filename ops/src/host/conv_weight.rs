@@ -3,8 +3,8 @@
 //! For each group, `sums += patches * upstream^T` over the images of the batch, one after the
 //! other: `[channels_in * taps, pixels]` by `[pixels, channels_out]`. Rows of patches are pieces of
 //! image rows, copied panel by panel and never stored whole; the upstream is transposed once for
-//! all rows of a tile. A tile keeps its sums in its workspace, and at the end writes them, with rows
-//! and columns exchanged, to the output.
+//! all rows of a tile. A tile keeps its sums in its workspace, and at the end writes them, with
+//! rows and columns exchanged, to the output.
 //!
 //! Each output is the sum over images (outer) and their pixels (inner). Few weights over large
 //! images leave cores idle: a sum is never divided.

@@ -12,7 +12,8 @@
 //! # Shape
 //! `weight`: `f32` or `f64`, any fixed; `gradient`, `first`, `second`: as `weight`; `rate`, `step`:
 //! scalars of its type; `step` is the number of this step, from 1; [gated](Adam::gated) also
-//! `gate`: as `rate` -> `weight`, `first`, `second`, which may take the places of those that came in.
+//! `gate`: as `rate` -> `weight`, `first`, `second`, which may take the places of those that came
+//! in.
 //!
 //! # Gradient
 //! None: it stands behind the gradient.

@@ -244,7 +244,8 @@ impl Example {
                 })
             })]
         });
-        Sample::new(name, operator, vec![x], expect)
+        let axis = (!operator.course.is_reversed).then_some(operator.axis);
+        Sample::new(name, operator, vec![x], expect).causal(axis)
     }
 
     fn samples(&self) -> Vec<Sample> {

@@ -207,7 +207,9 @@ pub fn samples() -> Vec<Sample> {
         one[operator.axis] = 1;
         let mut inputs = vec![noise(1, extents)];
         inputs.extend(operator.has_first.then(|| noise(2, &one)));
-        Sample::new(name, operator, inputs, reference(move |x| vec![by_index(x, operator)]))
+        let axis = (!operator.is_reversed).then_some(operator.axis);
+        let expect = reference(move |x| vec![by_index(x, operator)]);
+        Sample::new(name, operator, inputs, expect).causal(axis)
     };
     let wide = vec![Value::new(&[3], &[1.0_f64, 2.0, 3.0])];
     let wide_lead = reference(|x| vec![by_index(x, lag(0).reversed())]);

@@ -194,7 +194,9 @@ pub fn samples() -> Vec<Sample> {
         one[operator.axis] = 1;
         let mut inputs = vec![noise(1, extents), noise(2, extents)];
         inputs.extend(operator.has_initial.then(|| noise(3, &one)));
-        Sample::new(name, operator, inputs, reference(move |x| vec![by_sums(x, operator)]))
+        let axis = (!operator.is_reversed).then_some(operator.axis);
+        let expect = reference(move |x| vec![by_sums(x, operator)]);
+        Sample::new(name, operator, inputs, expect).causal(axis)
     };
     let wide = || -> Value {
         let noise = noise(4, &[3, 5]).elements::<f32>();
@@ -225,7 +227,7 @@ pub fn samples() -> Vec<Sample> {
         case("empty", linear_scan(0).with_initial(), &[0, 2]),
         case("bounded", linear_scan(0), &[5, 2]).with_specs(vec![bounded.clone(), bounded]),
         Sample::new("of f64", linear_scan(1), vec![wide(), wide()], wide_sums),
-        Sample::new("many", linear_scan(0), halves, literal(settled)),
+        Sample::new("many", linear_scan(0), halves, literal(settled)).causal(Some(0)),
         Sample::new("many that grow", linear_scan(0), growing, literal(still)),
         Sample::rejected("shorter", linear_scan(0), specs(Spec::f32([2, 2])), "b", Some(0)),
         Sample::rejected("missing axis", linear_scan(2), specs(Spec::f32([3, 2])), "a", None),
