@@ -7,6 +7,7 @@
 pub mod hops; // messages between actors
 pub mod pipeline; // layers in stages, tokens in flight
 pub mod period; // predicted and measured
+pub mod noise; // what noise on gradients does for deep networks
 pub mod spin; // an actor that takes a given time
 
 use std::io::Write;

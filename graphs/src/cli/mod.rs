@@ -191,6 +191,18 @@ enum Suite {
         #[arg(long, default_value_t = 60)]
         tokens: u64,
     },
+    /// Twenty layers with and without noise on their gradients, from good and bad starts.
+    Noise {
+        /// How many seeds.
+        #[arg(long, default_value_t = 10)]
+        seeds: u64,
+        /// Steps of each training.
+        #[arg(long, default_value_t = 4000)]
+        steps: u64,
+        /// The variance of the noise in the first step.
+        #[arg(long, default_value_t = 0.03)]
+        eta: f64,
+    },
     /// The predicted period of an iteration against the measured one.
     Period {
         /// How often each is measured.
@@ -243,6 +255,9 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
         }
         Job::Bench { suite: Suite::Pipeline { rounds, tokens } } => {
             bench::pipeline::run(rounds.max(1), tokens.max(8), &mut out)?;
+        }
+        Job::Bench { suite: Suite::Noise { seeds, steps, eta } } => {
+            bench::noise::run(seeds.max(1), steps.max(1), eta, &mut out)?;
         }
         Job::Bench { suite: Suite::Period { rounds } } => {
             bench::period::run(rounds.max(1), 500, &mut out)?;

@@ -16,20 +16,21 @@ use synfire_runtime::spec::Element;
 
 use super::{Prepared, Source, TaskError, Wish};
 use crate::blocks::Mode;
+use crate::blocks::layer::Start;
 use crate::data::augment::Augment;
 use crate::data::batches::{Batches, batches};
 use crate::data::dataset::{Dataset, Examples, Moments};
 use crate::data::digits::{mnist, mnist_folder, mnist_sample};
 use crate::models::vision::{cnn, mlp, resnet, simplenet};
-use crate::optimisers::schedule::OneCycle;
-use crate::optimisers::{Adam, AdamW, Training};
+use crate::optimisers::schedule::{Constant, OneCycle};
+use crate::optimisers::{Adam, AdamW, Clip, Noise, Sgd, Training};
 use crate::train::{Goal, Task};
 
 /// Examples of an evaluation's batch.
 const BATCH: usize = 250;
 
 /// The networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Model {
     /// See [`mlp`].
     Mlp,
@@ -39,6 +40,33 @@ pub enum Model {
     Resnet,
     /// See [`simplenet`], the slim form.
     Simplenet,
+    /// Twenty narrow layers, which only a good start or noise on gradients can train.
+    Deep(Deep),
+}
+
+/// The network of Neelakantan et al., "Adding gradient noise improves learning for very deep
+/// networks", 2015: 19 layers of 50, plain gradient descent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Deep {
+    /// The first weights.
+    pub start: Start,
+    /// The variance of the noise in the first step.
+    pub eta: f64,
+}
+
+impl Deep {
+    fn config(self) -> mlp::Config {
+        let mut widths = vec![50; 19];
+        widths.push(10);
+        mlp::Config { widths, start: self.start }
+    }
+
+    fn training(self, rate: f64, seed: Seed) -> Training {
+        let mut training = Training::new(Sgd::default(), Constant(rate));
+        training.clip = Some(Clip::Norm(10.0));
+        training.noise = Some(Noise::new(self.eta, seed));
+        training
+    }
 }
 
 impl Model {
@@ -60,6 +88,7 @@ impl Model {
             Self::Cnn => "cnn",
             Self::Resnet => "resnet",
             Self::Simplenet => "simplenet",
+            Self::Deep(_) => "deep",
         }
     }
 
@@ -70,6 +99,7 @@ impl Model {
             Self::Cnn => cnn::define(&cnn::Config::mnist(), draft, x, mode),
             Self::Resnet => resnet::define(&resnet::Config::mnist(), draft, x, mode),
             Self::Simplenet => simplenet::define(&simplenet::Config::slim(), draft, x, mode),
+            Self::Deep(deep) => mlp::define(&deep.config(), draft, x),
         }
     }
 
@@ -80,6 +110,7 @@ impl Model {
             Self::Cnn => (5, 3e-3),
             Self::Resnet => (5, 1e-2),
             Self::Simplenet => (5, 5e-3),
+            Self::Deep(_) => (2, 0.1),
         }
     }
 }
@@ -119,13 +150,16 @@ impl ImageTask {
         let source = normal(batches(parts.train, batch, wish.seed.named("train")));
         // A perceptron sees pixels, not shapes: moving them about takes it longer than it has.
         let source = match self.model {
+            Model::Deep(_) => source,
             Model::Mlp => source.augment(Augment::Shift { most: [1, 1] }),
             _ => source.augment(Augment::Shift { most: [2, 2] }),
         };
         let steps_per_epoch = source.steps();
         let steps = epochs * steps_per_epoch;
-        let schedule = OneCycle::new(wish.rate.unwrap_or(rate), steps.try_into().unwrap_or(1));
+        let rate = wish.rate.unwrap_or(rate);
+        let schedule = OneCycle::new(rate, steps.try_into().unwrap_or(1));
         let training = match self.model {
+            Model::Deep(deep) => deep.training(rate, wish.seed.named("noise")),
             Model::Mlp | Model::Cnn => Training::new(Adam::default(), schedule),
             _ => Training::new(AdamW::default(), schedule),
         };

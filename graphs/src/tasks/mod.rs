@@ -6,7 +6,7 @@ pub mod ppn; // LiDAR perception
 use synfire_runtime::device::Devices;
 use synfire_runtime::random::Seed;
 
-pub use image::{ImageTask, Model};
+pub use image::{Deep, ImageTask, Model};
 
 use crate::data::dataset::DataError;
 use crate::optimisers::TrainingError;
