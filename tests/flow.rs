@@ -321,3 +321,39 @@ fn a_probe_shows_the_latest_token_and_changes_nothing() {
     assert_eq!(probe.counts(), (5, 0));
     run.drain(LONG).expect("the run ends well");
 }
+
+/// An output may take the place of an input of fewer axes; its extents are still the input's.
+#[test]
+fn an_output_in_the_place_of_an_input_of_another_rank_keeps_its_numbers() {
+    use synfire_ops::arrange::reshape::{Extent, reshape};
+    use synfire_ops::broadcast::binary::{add, multiply};
+    use synfire_runtime::spec::Spec;
+
+    let mut draft = Draft::new();
+    let x = draft.feed("in", Spec::f32([1, 3, 1, 1]));
+    let y = draft.feed("wide", Spec::f32([2, 3, 4, 5]));
+    let column = draft.apply(reshape(&[3, 1, 1].map(Extent::Is)), &[x]);
+    let twice = draft.apply(add(), &[column, column]);
+    let square = draft.apply(multiply(), &[twice, x]);
+    let product = draft.apply(multiply(), &[square, y]);
+    draft.outlet("out", product);
+    let graph = draft.check().expect("the draft is right");
+    let value = |extents: &[usize]| {
+        let count: usize = extents.iter().product();
+        Value::new(extents, &(0..count).map(|k| k as f32 - 2.0).collect::<Vec<_>>())
+    };
+    let feeds = Streams::from([
+        ("in".to_owned(), vec![Some(value(&[1, 3, 1, 1]))]),
+        ("wide".to_owned(), vec![Some(value(&[2, 3, 4, 5]))]),
+    ]);
+    let expected = interpret(&graph, &Options::default(), &feeds).expect("the reference runs");
+    let plan = planned(&graph, 1, &[], &Limits { fusion: false, ..Limits::default() });
+    let mut run = launch(&plan, &Options::default()).expect("the plan launches");
+    for name in ["in", "wide"] {
+        let mut feed = run.feed(name).expect("there is a feed");
+        feed.send(feeds[name][0].as_ref().expect("a value"), LONG).expect("room in time");
+    }
+    let mut outlet = run.outlet("out").expect("there is an outlet");
+    let given = outlet.receive(LONG).expect("it comes out").value.expect("nothing fails");
+    assert_eq!(given, expected["out"][0]);
+}

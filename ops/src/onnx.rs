@@ -100,10 +100,11 @@ impl Operand {
         Self { name: name.to_owned(), wire: Arc::default(), value: Some(value) }
     }
 
-    /// The same constant, whose wire is there already.
+    /// Says what its wire is, to all clones; a wire that it has already stays.
     #[must_use]
     pub fn computed(self, wire: Wire) -> Self {
-        Self { wire: Arc::new(wire.into()), ..self }
+        self.wire.get_or_init(|| wire);
+        self
     }
 
     /// The path that it has as a parameter.
@@ -124,7 +125,8 @@ impl Operand {
         self.value.as_ref()
     }
 
-    fn demand(&self, draft: &mut Draft) -> Wire {
+    /// Its wire; a constant becomes a parameter.
+    pub fn demand(&self, draft: &mut Draft) -> Wire {
         *self.wire.get_or_init(|| {
             let value = self.value.clone().expect("an operand is a stream or a constant");
             let (spec, initial) = (value.spec(), Initial::Value(value));

@@ -543,6 +543,9 @@ def resizes():
          coordinate_transformation_mode=half)
     node("resize_axes", "Resize", [x, none, none, whole(7, 5)], constants=(3,), mode="linear",
          axes=[2, 3])
+    for mode in ["linear", "cubic"]:
+        node(f"resize_smooth_{mode}", "Resize", [x, none, none, whole(1, 2, 3, 4)], constants=(3,),
+             mode=mode, antialias=1, exclude_outside=1, cubic_coeff_a=-0.5)
     grid = np.tanh(noise(1, 3, 4, 2))
     node("grid_sample", "GridSample", [x, grid], mode="bilinear")
     node("grid_sample_border", "GridSample", [x, grid * 1.5], mode="bilinear", align_corners=1,

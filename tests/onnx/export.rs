@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use synfire::onnx::{Options, export, import};
-use synfire::prelude::{Draft, Initial, Spec, Value, Weights};
+use synfire::prelude::{Draft, Element, Initial, Spec, Value, Weights};
 use synfire::runtime::graph::Graph;
 use synfire_ops::CATALOG;
 use synfire_ops::laws::close;
@@ -44,8 +44,8 @@ fn every_model_that_was_imported_goes_back() {
     assert!(refused.len() <= REFUSED, "{count} go back, not:\n{}", refused.join("\n"));
 }
 
-/// Models whose operators ONNX has under other conditions: see the reasons.
-const REFUSED: usize = 8;
+/// One: a convolution of volumes, whose slices are gathered by an operator of ours.
+const REFUSED: usize = 1;
 
 /// The graph of a sample that runs once from fixed specs.
 fn graph(sample: &Sample) -> Option<(Graph, BTreeMap<String, Value>)> {
@@ -88,7 +88,12 @@ fn every_operator_that_is_written_computes_the_same_again() {
             continue;
         };
         for (name, value) in &first {
-            if let Err(error) = close(&tensor(&second[name]), &tensor(value), 2e-5) {
+            let relative = match value.element {
+                Element::F16 => 5e-3,
+                Element::BF16 => 4e-2,
+                _ => 2e-5,
+            };
+            if let Err(error) = close(&tensor(&second[name]), &tensor(value), relative) {
                 differ.push(format!("{what} {name}: {error}"));
             }
         }

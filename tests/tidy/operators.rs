@@ -1,8 +1,8 @@
 //! Adding an operator touches one file and one line: nothing else names it.
 //!
 //! Constructors are used wherever a graph is built; what must not be is a second list of operators,
-//! or code that asks which operator it has. Both say names as text, or take `samples` and `TORCH`
-//! out of operator files, which the list of the catalogue alone does.
+//! or code that asks which operator it has. Both say names as text, or take `samples`, `TORCH` and
+//! `ONNX` out of operator files, which the list of the catalogue alone does.
 
 use std::collections::BTreeSet;
 
@@ -59,9 +59,10 @@ fn literals(line: &str) -> impl Iterator<Item = &str> {
     line.split('"').skip(1).step_by(2)
 }
 
-/// The operator files that a line takes `samples` or `TORCH` from.
+/// The operator files that a line takes `samples`, `TORCH` or `ONNX` from.
 fn taken<'a>(line: &'a str, names: &'a Names) -> impl Iterator<Item = &'a str> {
-    let parts = ["::samples", "::TORCH"].into_iter().flat_map(|part| line.match_indices(part));
+    let parts = ["::samples", "::TORCH", "::ONNX"];
+    let parts = parts.into_iter().flat_map(|part| line.match_indices(part));
     let before = parts.map(|(at, _)| {
         let is_name = |c: char| c.is_alphanumeric() || c == '_';
         line[..at].rsplit(|c| !is_name(c)).next().unwrap_or("")

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use synfire_ops::CATALOG;
 use synfire_ops::onnx::{Build, Head, Node as Building, Operand};
+use synfire_ops::route::pace::pace;
 use synfire_runtime::define::{Draft, Wire};
 
 use super::parse::{Model, Node};
@@ -284,14 +285,13 @@ impl<'a> Builder<'a> {
         for name in &self.model.outputs {
             let path = self.path(name);
             match self.operands.get(&**name) {
-                Some(operand) if operand.value().is_some() => {
-                    self.missing.push(Missing::of(name, "output", "a constant, wanted a stream"));
-                }
-                Some(operand) => {
-                    let wire = operand.wire().expect("a stream has a wire");
-                    self.draft.outlet(&path, wire);
-                    outputs.push((path, wire));
-                }
+                Some(operand) => match self.stream(operand.clone()) {
+                    Some(wire) => {
+                        self.draft.outlet(&path, wire);
+                        outputs.push((path, wire));
+                    }
+                    None => self.missing.push(Missing::of(name, "output", "of no input")),
+                },
                 None if self.lost.contains(&**name) => {}
                 None => self.missing.push(Missing::of(name, "output", "given by nothing")),
             }
@@ -307,6 +307,18 @@ impl<'a> Builder<'a> {
         let weights: BTreeSet<String> = weights.collect();
         let weights = weights.into_iter().collect();
         Ok(Imported { draft: self.draft, inputs: self.inputs, outputs, weights })
+    }
+}
+
+impl Builder<'_> {
+    /// An operand as a stream; a constant is one at the pace of the first input.
+    fn stream(&mut self, operand: Operand) -> Option<Wire> {
+        if operand.value().is_none() {
+            return operand.wire();
+        }
+        let (_, pacer) = self.inputs.first()?;
+        let wire = operand.demand(&mut self.draft);
+        Some(self.draft.apply(pace(), &[wire, *pacer]))
     }
 }
 

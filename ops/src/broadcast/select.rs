@@ -36,7 +36,7 @@ use synfire_runtime::value::Value;
 
 use crate::device::on_device;
 use crate::gradient::{formula, sum_to};
-use crate::host::broadcast::{Operand, Walk, actual, axes, common};
+use crate::host::broadcast::{Operand, Walk, actual, axes, common, in_place};
 use crate::host::erased::parts;
 use crate::host::strided::by_size;
 use crate::marks::Choice;
@@ -132,7 +132,7 @@ impl Kernel for OnHost {
             Pair::Same(y) => (None, y),
             Pair::Distinct(a, y) => (Some(a), y),
         };
-        let a_extents = a.map_or_else(|| y.extents(), |a| a.extents());
+        let a_extents = a.map_or_else(|| in_place(self.inputs[1].rank(), &y), |a| a.extents());
         let ports = [
             ("condition", &self.inputs[0], condition.extents()),
             ("a", &self.inputs[1], a_extents),

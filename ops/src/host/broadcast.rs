@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use synfire_runtime::firing::ViewMut;
 use synfire_runtime::operator::{Axes, FireError, SpecError};
 use synfire_runtime::spec::{Dimension, Extents, RANK_MAX, Spec};
 
@@ -63,6 +64,13 @@ pub(crate) fn actual(
         }
     }
     Ok(Extents::new(&all[..rank]))
+}
+
+/// The extents of an input of so many axes whose place `y` has taken: both hold as many elements,
+/// so what `y` has more are leading axes of extent 1.
+pub(crate) fn in_place(rank: usize, y: &ViewMut<'_>) -> Extents {
+    let extents = y.extents();
+    Extents::new(&extents[extents.len() - rank..])
 }
 
 /// Labels: an axis of the output for each axis of an input that is not repeated.

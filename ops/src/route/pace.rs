@@ -30,6 +30,9 @@ use crate::device::on_device;
 use crate::host::strided::{Strided, Viewed};
 use crate::sample::{Sample, bounded_first, ramp, reference};
 
+mod onnx; // how it is written for ONNX
+pub use onnx::ONNX;
+
 /// The first input at the pace of the second.
 #[must_use]
 pub fn pace() -> Pace {

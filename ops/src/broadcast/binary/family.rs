@@ -11,11 +11,10 @@ use synfire_runtime::spec::{Element, Scalar, Spec};
 
 use crate::device::on_device;
 use crate::gradient::{Term, formula, sum_to};
-use crate::host::broadcast::{Operand, Walk, actual, axes, common};
+use crate::host::broadcast::{Operand, Walk, actual, axes, common, in_place};
 use crate::host::erased::{Stages, parts};
 
-/// Computes the part of the output that starts at an element, from the whole operands; where `a` is
-/// absent, the part holds it.
+/// Computes a part of the output from the whole operands; without `a`, the part holds it.
 pub(super) type Part = fn(&Walk, usize, &mut [u8], Option<&[u8]>, &[u8]);
 
 /// One member of the family.
@@ -177,7 +176,7 @@ impl Kernel for OnHost {
         if self.row.kind == Kind::Division && integer && b.bytes().chunks(size).any(is_zero) {
             return Err(FireError::failed("port b holds 0, which divides no integer"));
         }
-        let a_extents = a.map_or_else(|| y.extents(), |a| a.extents());
+        let a_extents = a.map_or_else(|| in_place(self.inputs[0].rank(), &y), |a| a.extents());
         let ports = [("a", &self.inputs[0], a_extents), ("b", &self.inputs[1], b.extents())];
         y.set_extents(&actual(&self.output.dimensions, &ports)?);
         let walk = Walk::new(&[&a_extents, &b.extents()], &y.extents());

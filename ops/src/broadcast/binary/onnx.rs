@@ -106,6 +106,13 @@ fn write(operator: &dyn Any, emit: &mut Emit<'_>) -> Option<Result<(), String>> 
             emit.last("Sub", &[inputs[0].clone(), whole], &[]);
             return Some(Ok(()));
         }
+        "floor_divide" => {
+            // The rest has the sign of the divisor, so nothing is left to round.
+            let rest = emit.step("Mod", &inputs, &[]);
+            let whole = emit.step("Sub", &[inputs[0].clone(), rest], &[]);
+            emit.last("Div", &[whole, inputs[1].clone()], &[]);
+            return Some(Ok(()));
+        }
         "not_equal" => {
             let equal = emit.step("Equal", &inputs, &[]);
             emit.last("Not", &[equal], &[]);
@@ -122,9 +129,10 @@ fn write(operator: &dyn Any, emit: &mut Emit<'_>) -> Option<Result<(), String>> 
             return Some(Err(format!("ONNX has no {other} of {}", emit.input_spec(0).element)));
         }
     };
-    // Truth values are ordered by no operator of ONNX.
-    if emit.input_spec(0).element == Element::Bool && ["Less", "Greater"].contains(&plain) {
-        return Some(Err("an order of truth values".into()));
+    // Of truth values ONNX knows what is equal, and logic.
+    let is_truth = emit.input_spec(0).element == Element::Bool;
+    if is_truth && !["Equal", "And", "Or", "Xor"].contains(&plain) {
+        return Some(Err(format!("{plain} of truth values")));
     }
     emit.last(plain, &inputs, &[]);
     Some(Ok(()))

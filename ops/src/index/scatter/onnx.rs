@@ -30,7 +30,17 @@ pub const ONNX: Onnx = Onnx::reads(&[("ScatterElements", |node| {
         Reduction::Min => "min",
         Reduction::Replace => "none",
     };
-    let inputs = emit.inputs();
+    let mut inputs = emit.inputs();
+    let (index, source) = (emit.input_spec(1).clone(), emit.input_spec(2).clone());
+    if index.dimensions != source.dimensions {
+        if !index.is_fixed() {
+            return Some(Err("a source longer than an index of bounded extents".into()));
+        }
+        // Only as much of the source as has an index.
+        let none = emit.integers(&vec![0; index.rank()]);
+        let extents = emit.integers(&index.bounds());
+        inputs[2] = emit.step("Slice", &[inputs[2].clone(), none, extents], &[]);
+    }
     let attributes = [("axis", axis.into()), ("reduction", reduction.into())];
     emit.last("ScatterElements", &inputs, &attributes);
     Some(Ok(()))

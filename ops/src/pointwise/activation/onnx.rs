@@ -2,6 +2,8 @@
 
 use std::any::Any;
 
+use synfire_runtime::spec::Element;
+
 use crate::onnx::{Emit, Onnx};
 use crate::pointwise::unary::onnx::{clipped, one, plain};
 use crate::pointwise::unary::{Unary, clamp, scale, shift};
@@ -61,6 +63,9 @@ fn write(operator: &dyn Any, emit: &mut Emit<'_>) -> Option<Result<(), String>> 
             let attributes = [("alpha", (1.0 / 6.0).into()), ("beta", 0.5.into())];
             emit.last("HardSigmoid", &[x], &attributes);
         }
+        "celu" if emit.input_spec(0).element != Element::F32 => {
+            return Some(Err("ONNX has it of f32 alone".into()));
+        }
         "celu" => emit.last("Celu", &[x], &[("alpha", first.into())]),
         "log_sigmoid" => {
             let below = emit.step("Neg", &[x], &[]);
@@ -83,8 +88,8 @@ fn write(operator: &dyn Any, emit: &mut Emit<'_>) -> Option<Result<(), String>> 
         }
         "threshold" => {
             let (bound, value) = (emit.number(first), emit.number(second));
-            let is_above = emit.step("Greater", &[x.clone(), bound], &[]);
-            emit.last("Where", &[is_above, x, value], &[]);
+            let is_below = emit.step("LessOrEqual", &[x.clone(), bound], &[]);
+            emit.last("Where", &[is_below, value, x], &[]);
         }
         _ => return None,
     }

@@ -75,10 +75,18 @@ fn write(own: &Reduction, emit: &mut Emit<'_>) -> Result<(), String> {
         "logsumexp" => "ReduceLogSumExp",
         other => return Err(format!("ONNX has no {other}")),
     };
+    let extents = emit.input_spec(0).bounds();
+    let is_extreme = ["ReduceMax", "ReduceMin"].contains(&kind);
+    if is_extreme && own.axes.iter().any(|&axis| extents[axis] == 0) {
+        return Err("an extreme of nothing".into());
+    }
     let mut inputs = emit.inputs();
-    let is_truth = emit.input_spec(0).element == Element::Bool;
-    if is_truth {
-        inputs[0] = emit.step_cast(&inputs[0], Element::I64);
+    // Truth values have no extremes there, and sums of whole numbers are wider than they are.
+    let (from, to) = (emit.input_spec(0).element, emit.output_spec(0).element);
+    let is_truth = to == Element::Bool;
+    if is_truth || from != to {
+        let element = if is_truth { Element::I64 } else { to };
+        inputs[0] = emit.step_cast(&inputs[0], element);
     }
     let axes = emit.integers(&own.axes);
     inputs.push(axes);

@@ -22,9 +22,6 @@ fn read(node: &mut Node<'_>) -> Result<Vec<Wire>, String> {
             return Err(format!("`{name}` is `{found}`, wanted `{plain}`"));
         }
     }
-    if node.flag("exclude_outside", false)? {
-        return Err("weights without pixels outside".into());
-    }
     // Only of another transformation.
     node.number("extrapolation_value", 0.0)?;
     let method = method(node)?;
@@ -71,6 +68,8 @@ fn method(node: &Node<'_>) -> Result<Resampling, String> {
     let nearest = node.text("nearest_mode", "round_prefer_floor")?;
     let (mode, is_smooth) = (node.text("mode", "nearest")?, node.flag("antialias", false)?);
     let cubic = node.number("cubic_coeff_a", -0.75)?;
+    // A kernel as wide as the outputs are apart is cut off at the border and made whole again.
+    let is_cut = node.flag("exclude_outside", false)?;
     let is_half = ["half_pixel", "pytorch_half_pixel"].contains(&&*place);
     if mode == "nearest" {
         return match (&*place, &*nearest) {
@@ -88,6 +87,9 @@ fn method(node: &Node<'_>) -> Result<Resampling, String> {
         "align_corners" => Align::Centers,
         other => return Err(format!("`{mode}` by `{other}`")),
     };
+    if is_cut != is_smooth {
+        return Err(format!("`exclude_outside` is {is_cut} where `antialias` is {is_smooth}"));
+    }
     let own = if is_smooth { -0.5 } else { -0.75 };
     if mode == "cubic" && cubic != own {
         return Err(format!("`cubic_coeff_a` is {cubic}, wanted {own}"));

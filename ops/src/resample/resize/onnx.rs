@@ -29,6 +29,7 @@ pub const ONNX: Onnx = Onnx::NONE.writes(|operator, emit| {
     ];
     if is_smooth {
         attributes.push(("antialias", Attribute::Integer(1)));
+        attributes.push(("exclude_outside", Attribute::Integer(1)));
         attributes.push(("cubic_coeff_a", (-0.5).into()));
     }
     let mut inputs = vec![emit.input(0), String::new()];
@@ -36,6 +37,9 @@ pub const ONNX: Onnx = Onnx::NONE.writes(|operator, emit| {
         Target::Extent(extent) => {
             inputs.push(String::new());
             inputs.push(emit.integers(&[extent]));
+        }
+        Target::Factor(factor) if mode == "nearest" && f64::from(factor as f32) != factor => {
+            return Some(Err("the nearest pixel by a factor that 32 bits do not hold".into()));
         }
         Target::Factor(factor) => {
             inputs.push(emit.constant(Value::new(&[1], &[factor as f32])));

@@ -23,7 +23,12 @@ pub const ONNX: Onnx = Onnx::reads(&[("CumSum", |node| {
         return Some(Err(format!("ONNX has no {}", own.row.name)));
     }
     let axis = emit.constant(synfire_runtime::value::Value::new(&[], &[own.axis as i64]));
-    let inputs = [emit.input(0), axis];
+    let (from, to) = (emit.input_spec(0).element, emit.output_spec(0).element);
+    let mut x = emit.input(0);
+    if from != to {
+        x = emit.step_cast(&x, to);
+    }
+    let inputs = [x, axis];
     let flag = |is: bool| i64::from(is).into();
     let course =
         [("exclusive", flag(own.course.is_exclusive)), ("reverse", flag(own.course.is_reversed))];
