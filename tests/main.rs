@@ -9,7 +9,7 @@ mod differentiation; // gradients as graphs
 mod flow; // tokens through launched plans
 mod fusion; // the same bits, fused or not
 mod planning; // orders, capacities, memory, files
-mod training; // steps of optimisers
+mod training; // steps, data, the driver
 mod state; // parameters that are updated, runs that go on
 mod simulation; // thousands of schedules
 mod perception; // the main job's model

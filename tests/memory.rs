@@ -12,11 +12,16 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use synfire::data::augment::Augment;
+use synfire::data::batches::{Batches, batches};
+use synfire::data::dataset::{Answers, Dataset, Elements};
+use synfire_ops::pointwise::unary::scale;
 use synfire_runtime::define::Draft;
 use synfire_runtime::graph::Graph;
 use synfire_runtime::launch::{Options, launch};
 use synfire_runtime::observe::Sampling;
 use synfire_runtime::plan::{Limits, Plan};
+use synfire_runtime::random::Seed;
 use synfire_runtime::spec::{Element, Spec};
 
 use fixture::sizes::bytes;
@@ -139,6 +144,48 @@ fn streaming_allocates_nothing_while_every_firing_is_timed() {
 #[test]
 fn streaming_allocates_nothing_while_events_are_traced() {
     assert_eq!(allocations(Sampling { every: 1, trace_events: 512 }), 0);
+}
+
+/// Images with labels in batches, with every kind of variation.
+fn images() -> Batches {
+    let elements = Elements::U8((0..40 * 64).map(|at| (at % 251) as u8).collect());
+    let labels = (0..40).map(|index| index % 2).collect();
+    let answers = Answers::Labels { labels, names: vec!["a".to_owned(), "b".to_owned()] };
+    let data = Dataset::new("test", &[8, 8], elements, answers).expect("it is right");
+    let source = batches(data, 4, Seed(3)).padded().mixup(0.4).normalise(&[0.5], &[0.2]);
+    let source = source.augment(Augment::Crop { padding: 2, size: [10, 9] });
+    let source = source.augment(Augment::Shift { most: [1, 1] });
+    let source = source.augment(Augment::Flip { probability: 0.5 });
+    let source = source.augment(Augment::CutOut { side: 3 });
+    source.augment(Augment::Noise { deviation: 0.1 })
+}
+
+#[test]
+fn a_source_of_batches_allocates_nothing_from_its_second_firing_on() {
+    const BATCHES: u64 = 200;
+    let _turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut draft = Draft::new();
+    let outputs = draft.scope("data", |draft| draft.apply_many(images(), &[]));
+    let x = draft.scope("model", |draft| draft.apply(scale(2.0), &[outputs[0]]));
+    draft.outlet("out", x);
+    let graph = draft.check().expect("the draft is right");
+    let plan = planned(&graph, 2, &[("data", "cpu:1"), ("model", "cpu:0")], &Limits::default());
+    let mut run = launch(&plan, &Options::default()).expect("the plan launches");
+    let mut outlet = run.outlet("out").expect("there is an outlet");
+    let (mut taken, mut before) = (0, 0);
+    while taken < BATCHES {
+        outlet.wait(LONG).expect("something comes out");
+        while taken < BATCHES && outlet.try_read(|bytes, _| bytes.len()).is_ok() {
+            taken += 1;
+            if taken == 20 {
+                before = CALLS.load(Ordering::Relaxed);
+            }
+        }
+    }
+    let after = CALLS.load(Ordering::Relaxed);
+    drop(outlet);
+    run.finish(LONG).expect("the run ends well");
+    assert_eq!(after - before, 0);
 }
 
 /// Large registers: arenas, a link between lanes, a delay, and a parameter.

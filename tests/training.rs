@@ -1,6 +1,8 @@
 //! Training steps against PyTorch's: losses, optimisers, schedules, clipping, noise.
 
 mod curves; // losses of whole models
+mod data; // batches through launched plans
+mod driver; // trainings that are stopped, killed or diverge
 mod steps; // one weight, step by step
 
 use std::collections::BTreeMap;

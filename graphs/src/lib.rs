@@ -12,8 +12,9 @@ pub mod prelude; // what a program that defines and runs a graph needs
 pub mod blocks; // pieces that models share
 pub mod models; // one file for each model
 pub mod data; // where examples come from
-pub mod train; // one driver for every model
 pub mod optimisers; // training steps as part of a graph
+pub mod train; // one driver for every model
+pub mod tasks; // model, data, loss and optimiser under a name
 pub mod weights; // parameters in files
 pub mod onnx; // models of other frameworks
 mod atomic; // files that are whole or not there

@@ -63,8 +63,21 @@ pub fn load(
     if size > BYTES_MAX {
         return Err(fail(format!("{size} bytes; wanted at most {BYTES_MAX}")));
     }
-    let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
-    let file = SafeTensors::deserialize(&bytes)
+    parse(&std::fs::read(path).map_err(|error| fail(error.to_string()))?, path, graph, name)
+}
+
+/// [`load`] from the bytes of a file, called `path` in errors.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(
+    bytes: &[u8],
+    path: &Path,
+    graph: &Graph,
+    name: &dyn Fn(&str) -> String,
+) -> Result<Weights, WeightsError> {
+    let fail = |reason: String| WeightsError { path: path.to_owned(), reasons: vec![reason] };
+    let file = SafeTensors::deserialize(bytes)
         .map_err(|error| fail(format!("no whole safetensors file: {error}")))?;
     let mut reasons = Vec::new();
     let mut values = BTreeMap::new();
@@ -114,6 +127,20 @@ pub fn save(
     }
     let bytes = safetensors::serialize(tensors, None).map_err(|error| fail(error.to_string()))?;
     atomic::write(path, &bytes).map_err(|error| fail(error.to_string()))
+}
+
+/// Values of `f32` as `f16`, rounded to nearest; others as they are. [`load`] widens them again.
+#[must_use]
+pub fn halved(values: &BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let halved = |(path, value): (&String, &Value)| {
+        if value.element != Element::F32 {
+            return (path.clone(), value.clone());
+        }
+        let elements: Vec<half::f16> =
+            value.elements::<f32>().into_iter().map(half::f16::from_f32).collect();
+        (path.clone(), Value::new(&value.extents, &elements))
+    };
+    values.iter().map(halved).collect()
 }
 
 /// The name of an element type in the file.

@@ -18,6 +18,7 @@ mod require; // what shape rules demand
 mod gradient; // what gradients share
 pub mod differentiate; // a graph that computes gradients too
 pub mod window; // parameters of convolutions and pools
+pub mod marks; // what operators say to their readers
 pub mod losses; // what losses share
 
 pub use catalog::Entry;

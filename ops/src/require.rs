@@ -3,6 +3,9 @@
 use synfire_runtime::operator::SpecError;
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
+/// The real number types, those of 16 bits as far as the host computes them in `f32`.
+pub(crate) const FLOATS: [Element; 4] = [Element::F32, Element::F64, Element::F16, Element::BF16];
+
 /// `spec` has an axis `axis`.
 pub(crate) fn axis(port: &str, spec: &Spec, axis: usize) -> Result<(), SpecError> {
     let wanted = || format!("an axis {axis}");

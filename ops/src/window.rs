@@ -181,7 +181,7 @@ pub(crate) use setters;
 
 /// What a shape rule knows of an image.
 pub(crate) struct Image {
-    /// The numbers: `f32` or `f64`.
+    /// The numbers: `f32`, `f64` or floats of 16 bits.
     pub(crate) element: Element,
     /// The batch, if the image has that dimension.
     pub(crate) batch: Option<Dimension>,
@@ -199,7 +199,7 @@ impl Image {
 
     /// The image at this port.
     pub(crate) fn at(port: &str, x: &Spec) -> Result<Self, SpecError> {
-        require::element(port, x, &[Element::F32, Element::F64])?;
+        require::element(port, x, &require::FLOATS)?;
         if !(3..=4).contains(&x.rank()) {
             let wanted = "[batch, channel, row, column] or [channel, row, column]";
             return Err(SpecError::new(port, x, wanted));

@@ -53,6 +53,19 @@ pub enum Initial {
         /// The standard deviation.
         deviation: f64,
     },
+    /// Normal with mean zero, without what lies beyond a bound; keyed by seed and path.
+    TruncatedNormal {
+        /// The standard deviation before it is cut; what is left has a smaller one.
+        deviation: f64,
+        /// The largest magnitude; more than six deviations are as six.
+        bound: f64,
+    },
+    /// A matrix with orthonormal rows, or columns where there are more rows, all such matrices
+    /// alike; keyed by seed and path. The first axis counts rows, all others together columns.
+    Orthogonal {
+        /// What it is multiplied by.
+        gain: f64,
+    },
     /// Exactly this value.
     Value(Arc<Value>),
     /// No value: what depends on it gives null. Not for parameters.

@@ -74,7 +74,7 @@ pub(crate) trait Format: Serialize + DeserializeOwned {
 
 impl Format for PlanData {
     const MAGIC: [u8; 8] = *b"SYNFPLAN";
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
     const BYTES_MAX: usize = 64 << 20;
     const NAME: &'static str = "plan";
 }

@@ -39,7 +39,8 @@ pub trait Kernel: Send {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError>;
 
     /// The kernel as a stage over input 0, when the contract says
-    /// [`crate::operator::Fusion::Stage`].
+    /// [`crate::operator::Fusion::Stage`], or [`crate::operator::Fusion::Rows`]: then pieces are
+    /// whole rows.
     fn stage(&self) -> Option<Box<dyn PieceStage>> {
         None
     }

@@ -10,6 +10,7 @@ pub mod spec; // element types, dimensions
 pub mod token; // stamps and states
 pub mod value; // owned payloads
 pub mod operator; // contracts and metadata
+pub mod mark; // what operators say to each other
 mod kernel; // what computes; named through `operator`
 pub mod algebra; // receptive field, stride, prelude
 pub mod firing; // what a kernel sees

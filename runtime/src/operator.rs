@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::algebra::Time;
 use crate::device::Target;
+use crate::mark::{Mark, Recognise};
 use crate::spec::Spec;
 
 pub use crate::differentiate::{Backward, Gradient};
@@ -122,6 +123,8 @@ pub enum Fusion {
     /// It can be a stage over input 0: each output element depends on the same element of input 0
     /// and on constants. It takes further stages too.
     Stage,
+    /// The same for whole rows, the lines along the last axis, inside an operator that reads rows.
+    Rows,
 }
 
 /// How far a device may be from the host.
@@ -146,7 +149,7 @@ impl Tolerance {
 pub(crate) const PAIR_PORTS: usize = 16;
 
 /// What an operator promises, as data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Contract {
     /// The operator's name: lower case, the field's term, equal to its catalogue entry.
     pub name: &'static str,
@@ -168,6 +171,10 @@ pub struct Contract {
     pub counts: bool,
     /// How far a device may be from the host.
     pub tolerance: Tolerance,
+    /// What it says about itself to those that read it: see [`crate::mark`].
+    pub marks: Vec<Mark>,
+    /// How it finds a form of which it is the last part.
+    pub form: Option<Recognise>,
 }
 
 impl Contract {
@@ -184,6 +191,8 @@ impl Contract {
             effect: false,
             counts: false,
             tolerance: Tolerance::CLOSE,
+            marks: Vec::new(),
+            form: None,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::crew::Crew;
 use crate::device::{Accelerator, Device, Target};
 use crate::firing::{Firing, InPlace};
 use crate::operator::{FireError, Kernel, Operator, Routing, Specs};
-use crate::spec::Spec;
+use crate::spec::{Extents, Spec};
 use crate::token::{State, Token};
 use crate::value::Value;
 
@@ -27,6 +27,8 @@ pub struct Solo {
     inputs: Vec<Port>,
     outputs: Vec<Port>,
     scratch: Vec<u8>,
+    /// The largest crew.
+    cores: usize,
     merges: bool,
     firings: u64,
     prepared: bool,
@@ -43,7 +45,20 @@ impl Solo {
         specs: &[Spec],
         constants: &[usize],
     ) -> Result<Self, FireError> {
-        Self::build(None, operator, specs, constants)
+        Self::build((None, CREW_MAX), operator, specs, constants)
+    }
+
+    /// The same for crews of up to `cores`; for a kernel that is made of another operator's.
+    ///
+    /// # Errors
+    /// As [`Solo::new`].
+    pub fn with_cores(
+        cores: usize,
+        operator: &dyn Operator,
+        specs: &[Spec],
+        constants: &[usize],
+    ) -> Result<Self, FireError> {
+        Self::build((None, cores), operator, specs, constants)
     }
 
     /// The same on a device; values are copied there and back in each firing.
@@ -60,11 +75,11 @@ impl Solo {
             Device::Cpu(_) => None,
             Device::Accelerator(accelerator) => Some(accelerator.clone()),
         };
-        Self::build(accelerator, operator, specs, constants)
+        Self::build((accelerator, CREW_MAX), operator, specs, constants)
     }
 
     fn build(
-        accelerator: Option<Arc<dyn Accelerator>>,
+        (accelerator, cores): (Option<Arc<dyn Accelerator>>, usize),
         operator: &dyn Operator,
         specs: &[Spec],
         constants: &[usize],
@@ -78,7 +93,7 @@ impl Solo {
         let constant: Vec<bool> = (0..specs.len()).map(|i| constants.contains(&i)).collect();
         let target = accelerator.as_deref().map_or(Target::Host, Target::Accelerator);
         let (inputs, constant) = (specs, &constant[..]);
-        let ports = Specs { inputs, outputs: &outputs, constant, cores: CREW_MAX };
+        let ports = Specs { inputs, outputs: &outputs, constant, cores };
         let kernel = operator
             .kernel(target, &ports)
             .map_err(|error| FireError::failed(format!("{}: {error}", contract.name)))?;
@@ -99,6 +114,7 @@ impl Solo {
             kernel,
             accelerator,
             scratch,
+            cores,
             merges: matches!(contract.routing, Routing::Merge { .. }),
             firings: 0,
             prepared: false,
@@ -111,13 +127,12 @@ impl Solo {
     /// When a value does not fit its port or the kernel fails.
     ///
     /// # Panics
-    /// When the crew is larger than [`CREW_MAX`].
+    /// When the crew is larger than it was made for: [`CREW_MAX`].
     pub fn fire(
         &mut self,
         inputs: &[Option<Value>],
         crew: &Crew,
     ) -> Result<Vec<Option<Value>>, FireError> {
-        assert!(crew.size() <= CREW_MAX, "scratch memory is planned for {CREW_MAX} cores");
         let mut values = inputs.iter();
         let mut null = false;
         for (index, port) in self.inputs.iter().enumerate() {
@@ -137,31 +152,99 @@ impl Solo {
             }
         }
         if !null {
-            let start = self.scratch.as_ptr().align_offset(ALIGNMENT);
-            let bytes = self.scratch.len() - ALIGNMENT;
-            let scratch = &mut self.scratch[start..start + bytes];
-            if !self.prepared {
-                // SAFETY: `self` owns all ports, and nothing else holds a slot of them.
-                let mut firing = unsafe {
-                    Firing::new((&self.inputs, &self.outputs, InPlace::default()), crew, scratch, 0)
-                };
-                self.kernel.prepare(&mut firing)?;
-                self.prepared = true;
-            }
-            // SAFETY: as above; the firing before has ended.
-            let mut firing = unsafe {
-                Firing::new(
-                    (&self.inputs, &self.outputs, InPlace::default()),
-                    crew,
-                    scratch,
-                    self.firings,
-                )
-            };
-            self.kernel.fire(&mut firing)?;
+            self.prepare(crew)?;
+            self.call(crew)?;
         }
         self.firings += 1;
         let tokens = self.outputs.iter().flat_map(|p| (0..p.rate).map(move |token| (p, token)));
         tokens.map(|(port, token)| load(self.accelerator.as_deref(), port, token)).collect()
+    }
+}
+
+/// Firing without values: a kernel that is made of another operator's writes its inputs, fires it
+/// and reads its outputs, all in the registers, and nothing is allocated after [`Solo::prepare`].
+impl Solo {
+    /// Prepares the kernel, with the constants in their registers; only once.
+    ///
+    /// # Errors
+    /// When the constants are unusable.
+    pub fn prepare(&mut self, crew: &Crew) -> Result<(), FireError> {
+        if !self.prepared {
+            self.with_firing(crew, 0, |kernel, firing| kernel.prepare(firing))?;
+            self.prepared = true;
+        }
+        Ok(())
+    }
+
+    /// The payload of an input token to come, of these extents.
+    ///
+    /// # Panics
+    /// When the extents do not fit the port, or the port has a rate above one.
+    pub fn input_mut(&mut self, input: usize, extents: &[usize]) -> &mut [u8] {
+        let port = &self.inputs[input];
+        assert!(port.rate <= 1, "one token in a firing");
+        let mut token = Token::default();
+        token.set_extents(&port.spec, extents);
+        port.set_token(0, token);
+        let bytes = port.payload_bytes(0);
+        // SAFETY: no firing is alive, and `self` is borrowed alone.
+        let payload = unsafe { port.payload_mut(0) };
+        &mut payload[..bytes]
+    }
+
+    /// Fires once on what the registers of the inputs hold.
+    ///
+    /// # Errors
+    /// When the kernel fails.
+    pub fn fire_held(&mut self, crew: &Crew) -> Result<(), FireError> {
+        for port in &self.outputs {
+            let mut fresh = Token::default();
+            fresh.fill_extents(&port.spec);
+            port.set_token(0, fresh);
+        }
+        self.prepare(crew)?;
+        self.call(crew)?;
+        self.firings += 1;
+        Ok(())
+    }
+
+    /// Extents and payload of an output token of the last firing.
+    #[must_use]
+    pub fn output(&self, output: usize) -> (Extents, &[u8]) {
+        let port = &self.outputs[output];
+        // SAFETY: no firing is alive, and a borrow of `self` keeps the next away.
+        let payload = unsafe { port.payload(0) };
+        (port.extents(0), &payload[..port.payload_bytes(0)])
+    }
+
+    /// Bytes of registers, scratch and what the kernel keeps.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let registers = self.inputs.iter().chain(&self.outputs);
+        let registers: usize =
+            registers.map(|port| stride(&port.spec) * port.rate.max(1) as usize).sum();
+        registers + self.scratch.len() + self.kernel.workspace().kept_bytes
+    }
+
+    fn call(&mut self, crew: &Crew) -> Result<(), FireError> {
+        self.with_firing(crew, self.firings, |kernel, firing| kernel.fire(firing))
+    }
+
+    fn with_firing<R>(
+        &mut self,
+        crew: &Crew,
+        index: u64,
+        call: impl FnOnce(&mut dyn Kernel, &mut Firing<'_>) -> R,
+    ) -> R {
+        let cores = self.cores;
+        assert!(crew.size() <= cores, "scratch memory is planned for {cores} cores");
+        let start = self.scratch.as_ptr().align_offset(ALIGNMENT);
+        let bytes = self.scratch.len() - ALIGNMENT;
+        let scratch = &mut self.scratch[start..start + bytes];
+        let ports = (&self.inputs[..], &self.outputs[..], InPlace::default());
+        // SAFETY: `self` owns all ports, and nothing else holds a slot of them.
+        let mut firing = unsafe { Firing::new(ports, crew, scratch, index) };
+        call(&mut *self.kernel, &mut firing)
     }
 }
 
@@ -179,9 +262,14 @@ pub fn fire_once(operator: &dyn Operator, inputs: &[Value]) -> Result<Vec<Value>
         .collect()
 }
 
+/// Bytes from one slot to the next.
+fn stride(spec: &Spec) -> usize {
+    spec.bytes().next_multiple_of(ALIGNMENT).max(ALIGNMENT)
+}
+
 /// A private register of as many slots as one firing needs.
 fn on_host(spec: &Spec, rate: u32) -> Result<Port, FireError> {
-    let stride = spec.bytes().next_multiple_of(ALIGNMENT).max(ALIGNMENT);
+    let stride = stride(spec);
     let block = Block::new(stride * rate.max(1) as usize).map_err(FireError::Failed)?;
     Ok(port(spec, Payload::Host { block: Arc::new(block), offset: 0, stride }, rate))
 }

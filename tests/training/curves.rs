@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use synfire::blocks::{Mode, Norm, normalise};
-use synfire::optimisers::{Adam, Optimiser, Sgd, Training, schedule::Constant};
+use synfire::blocks::{Mode, Norm, Precision, normalise};
+use synfire::optimisers::{Adam, LossScale, Sgd, Training, schedule::Constant};
 use synfire::prelude::*;
 use synfire_ops::arrange::reshape::{Extent, reshape};
 use synfire_ops::arrange::slice::slice;
@@ -35,13 +35,15 @@ struct Model<'a> {
     name: &'a str,
     arrays: &'a BTreeMap<String, Value>,
     draft: Draft,
+    precision: Precision,
 }
 
 impl Model<'_> {
     /// A parameter with PyTorch's name and first value.
     fn parameter(&mut self, name: &str) -> Wire {
         let value = &self.arrays[&format!("{}.parameter.{name}", self.name)];
-        self.draft.parameter(name, value.spec(), Initial::Value(Arc::new(value.clone())))
+        let first = Initial::Value(Arc::new(value.clone()));
+        self.precision.parameter(&mut self.draft, name, value.extents.clone(), first)
     }
 
     fn layer(&mut self, name: &str) -> Layer {
@@ -113,43 +115,76 @@ fn transformer(model: &mut Model<'_>, x: Wire) -> Wire {
     model.linear("head", x)
 }
 
-/// The losses of a model with an optimiser are PyTorch's.
-fn check(
-    name: &str,
-    build: fn(&mut Model<'_>, Wire) -> Wire,
-    (label, optimiser, rate): (&str, impl Optimiser + 'static, f64),
-) {
-    let arrays = arrays("curves.npz");
+/// The losses of a model in fifty steps, computed in a precision.
+fn losses(
+    (name, build): (&str, fn(&mut Model<'_>, Wire) -> Wire),
+    arrays: &BTreeMap<String, Value>,
+    training: &Training,
+    precision: Precision,
+) -> Vec<f64> {
     let [x, target] = ["x", "target"].map(|part| &arrays[&format!("{name}.{part}")]);
-    let mut model = Model { name, arrays: &arrays, draft: Draft::new() };
+    let mut model = Model { name, arrays, draft: Draft::new(), precision };
     let bytes = model.draft.feed("x", part(x, 0).spec());
     let wanted = model.draft.feed("target", part(target, 0).spec());
     let wide = model.draft.apply(cast(Element::F32), &[bytes]);
     let centred = model.draft.apply(shift(-128.0), &[wide]);
     let scaled = model.draft.apply(scale(1.0 / 64.0), &[centred]);
+    let scaled = precision.enter(&mut model.draft, scaled);
     let logits = build(&mut model, scaled);
+    let mut draft = model.draft;
+    let logits = precision.leave(&mut draft, logits);
     let classes = Classes { axis: 1, weight: None, ignored: None };
     let entropy = CrossEntropy { classes, smoothing: 0.0 };
-    let mut draft = model.draft;
     let loss = cross_entropy(&mut draft, logits, wanted, entropy, Total::Mean);
     draft.outlet("loss", loss);
-    Training::new(optimiser, Constant(rate)).train(&mut draft, loss).expect("it can be trained");
+    training.train(&mut draft, loss).expect("it can be trained");
     let graph = draft.check().expect("the draft is right");
     let stream = |value: &Value| (0..STEPS).map(|step| Some(part(value, step % BATCHES))).collect();
     let feeds =
         BTreeMap::from([("x".to_owned(), stream(x)), ("target".to_owned(), stream(target))]);
-    let losses = run(&graph, &feeds, "loss");
-    let expected = tensor(&arrays[&format!("{name}.loss.{label}")]).data;
-    assert_eq!(losses.len(), expected.len());
-    for (step, (found, expected)) in losses.iter().zip(expected).enumerate() {
-        let apart = (found[0] - expected).abs() / expected;
-        assert!(apart <= 1e-4, "{name} {label}: step {step} is {found:?}, expected {expected}");
+    run(&graph, &feeds, "loss").into_iter().flatten().collect()
+}
+
+/// The losses of a model with an optimiser are within a part of PyTorch's.
+fn check(
+    model: (&str, fn(&mut Model<'_>, Wire) -> Wire),
+    label: &str,
+    training: &Training,
+    (precision, relative): (Precision, f64),
+) {
+    let arrays = arrays("curves.npz");
+    let found = losses(model, &arrays, training, precision);
+    let expected = tensor(&arrays[&format!("{}.loss.{label}", model.0)]).data;
+    assert_eq!(found.len(), expected.len());
+    for (step, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let apart = (found - expected).abs() / expected;
+        let what = format!("{} {label} {precision:?}: step {step}", model.0);
+        assert!(apart <= relative, "{what} is {found:?}, expected {expected}");
     }
 }
 
+fn sgd() -> Training {
+    Training::new(Sgd { momentum: 0.9, ..Sgd::default() }, Constant(0.05))
+}
+
+fn adam() -> Training {
+    Training::new(Adam::default(), Constant(3e-3))
+}
+
 fn both(name: &str, build: fn(&mut Model<'_>, Wire) -> Wire) {
-    check(name, build, ("sgd", Sgd { momentum: 0.9, ..Sgd::default() }, 0.05));
-    check(name, build, ("adam", Adam::default(), 3e-3));
+    let full = (Precision::FULL, 1e-4);
+    check((name, build), "sgd", &sgd(), full);
+    check((name, build), "adam", &adam(), full);
+}
+
+#[test]
+fn sixteen_bits_learn_nearly_the_same() {
+    for (precision, relative) in [(Precision(Element::BF16), 0.1), (Precision(Element::F16), 0.05)]
+    {
+        let scaled = || Training { loss_scale: Some(LossScale::default()), ..adam() };
+        check(("mlp", mlp), "adam", &scaled(), (precision, relative));
+        check(("cnn", cnn), "adam", &scaled(), (precision, relative));
+    }
 }
 
 #[test]

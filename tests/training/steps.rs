@@ -15,6 +15,7 @@ use synfire::optimisers::{
 use synfire::prelude::*;
 use synfire_ops::broadcast::binary::multiply;
 use synfire_ops::losses::Total;
+use synfire_ops::sample::tensor;
 use synfire_runtime::interpret::Streams;
 use synfire_runtime::random::Seed;
 
@@ -104,12 +105,21 @@ fn a_scaled_loss_changes_nothing_until_it_overflows() {
     let (expected, _) = Fixture::new().trained(&plain());
     // Powers of two, so the same bits.
     assert_eq!(Fixture::new().trained(&scaled(65_536.0)).0, expected);
-    // The first steps overflow: nothing moves, and the scale is halved until they do not.
-    let (after, arrays) = Fixture::new().trained(&scaled(2.0_f64.powi(127)));
-    let first = super::tensor(&arrays["weight"]).data;
-    assert_eq!(after.len(), expected.len());
-    assert_ne!(after[0], first, "what would be the next weight is not finite");
-    assert!(after.last().expect("it has steps").iter().all(|x| x.is_finite()));
+    // A step that overflows moves nothing and halves the scale.
+    let mut scale = 2.0_f64.powi(127);
+    let (after, arrays) = Fixture::new().trained(&scaled(scale));
+    let mut before = tensor(&arrays["weight"]).data;
+    let mut left_out = 0;
+    for (step, after) in after.iter().enumerate() {
+        let slope = tensor(&part(&arrays["gradients"], step)).data;
+        let overflows = slope.iter().any(|x| x.abs() * scale > f64::from(f32::MAX));
+        assert_eq!(*after == before, overflows, "step {step}");
+        if overflows {
+            (scale, left_out) = (scale / 2.0, left_out + 1);
+        }
+        before.clone_from(after);
+    }
+    assert!((1..20).contains(&left_out), "{left_out} steps overflow");
 }
 
 #[test]
@@ -215,4 +225,30 @@ fn weights_and_moments_are_updated_in_their_registers() {
         .collect();
     assert_eq!(own.len(), 3, "{own:?}");
     assert!(own.iter().all(|&(_, slots)| slots == 1), "{own:?}");
+}
+
+#[test]
+fn batches_of_one_step_are_averaged() {
+    for loss_scale in [None, Some(LossScale::default())] {
+        let plain = || Training::new(Adam::default(), Constant(0.1));
+        let training = Training { accumulate: 5, loss_scale, ..plain() };
+        let (after, arrays) = Fixture::new().trained(&training);
+        // The same by hand: the mean of each five gradients, fed at once.
+        let mut fixture = Fixture::new();
+        let mean = |round: usize| {
+            let rows: Vec<_> =
+                (0..5).map(|row| part(&arrays["gradients"], 5 * round + row)).collect();
+            let rows: Vec<Vec<f32>> = rows.iter().map(Value::elements::<f32>).collect();
+            let mean = |at: usize| rows.iter().map(|row| row[at]).sum::<f32>() / 5.0;
+            Some(Value::new(&[11], &(0..11).map(mean).collect::<Vec<_>>()))
+        };
+        fixture.feeds.insert("gradient".to_owned(), (0..4).map(mean).collect());
+        let (expected, _) = fixture.trained(&plain());
+        let first = tensor(&arrays["weight"]).data;
+        for (step, after) in after.iter().enumerate() {
+            let expected = if step < 4 { &first } else { &expected[(step + 1) / 5 - 1] };
+            let near = after.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-5);
+            assert!(near, "batch {step}: {after:?}, expected {expected:?}");
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 mod onnx; // models in and out
 mod ppn; // the main job
+mod train; // training and evaluation
 mod stop; // Ctrl-C
 
 use std::io::Write;
@@ -19,7 +20,11 @@ use synfire_runtime::place::place;
 use synfire_runtime::plan::{Limits, plan};
 
 use crate::models::perception::ppn as model;
+use crate::tasks::TASKS;
 use crate::{bench, conform, machine};
+
+/// What the process says when it was interrupted, as shells do: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
 
 /// Models and search loops as dataflow graphs of actors.
 #[derive(Debug, Parser)]
@@ -36,7 +41,11 @@ enum Job {
         #[command(subcommand)]
         model: RunModel,
     },
-    /// Lists the models.
+    /// Trains a task: data, model and optimiser are one graph. Ctrl-C saves first.
+    Train(Box<train::TrainArguments>),
+    /// Evaluates trained weights on examples that nothing was chosen by.
+    Eval(train::EvaluateArguments),
+    /// Lists models and tasks.
     List,
     /// Shows what every operator has: kernels, derivatives, element types. As a Markdown table.
     Ops {
@@ -108,7 +117,7 @@ struct PpnArguments {
     /// Lets the planner move nodes between the devices by measured cost.
     #[arg(long)]
     balance: bool,
-    /// Weights in a safetensors file; default: initialised from the seed.
+    /// Weights in a safetensors file; default: the shipped ones for `compact`, else from the seed.
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Streams the source this many times; default: once, and 48 times for the shipped recording.
@@ -206,6 +215,8 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
     let mut out = std::io::stdout();
     match command.job {
         Job::Run { model: RunModel::Ppn(arguments) } => return ppn::run(&arguments, allocations),
+        Job::Train(arguments) => return train::run(&arguments),
+        Job::Eval(arguments) => return train::evaluation(&arguments),
         Job::List => list(),
         Job::Ops { device } => ops(device.as_deref())?,
         Job::Conform { from, to } => {
@@ -235,7 +246,11 @@ fn run(command: Command, allocations: &'static Allocations) -> Result<ExitCode> 
 
 fn list() {
     say("models");
-    say("  ppn    parallel perception network: LiDAR, two networks on two devices");
+    say("  ppn        parallel perception network: LiDAR, two networks on two devices");
+    say("tasks for `synfire train`");
+    for (name, about) in TASKS {
+        say(&format!("  {name:<10} {about}"));
+    }
 }
 
 fn ops(device: Option<&str>) -> Result<()> {

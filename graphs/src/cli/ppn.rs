@@ -9,6 +9,7 @@ mod measure; // streaming and timing
 mod show; // table and pictures
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 
 use miette::{IntoDiagnostic, Result};
@@ -22,7 +23,7 @@ use synfire_runtime::plan::{Limits, Plan, plan};
 use synfire_runtime::random::Seed;
 
 use super::stop::Interrupt;
-use super::{PpnArguments, say};
+use super::{INTERRUPTED, PpnArguments, Size, say};
 use crate::models::perception::ppn as model;
 use crate::weights;
 use frames::Frames;
@@ -31,8 +32,8 @@ use measure::{Measured, Streaming, frame_by_frame, in_flight, peak_bytes};
 /// Frames of each of the frame-by-frame measurements.
 const TIMED_FRAMES: usize = 12;
 
-/// What the process says when it was interrupted, as shells do: 128 + SIGINT.
-const INTERRUPTED: u8 = 130;
+/// Weights of the compact networks; graphs/assets/README.md says how they were made.
+const SHIPPED: &[u8] = include_bytes!("../../assets/ppn-compact.safetensors");
 
 /// The two networks on the first and the last device.
 pub(super) fn branches(devices: &Devices) -> Placement {
@@ -102,6 +103,10 @@ struct Job<'a> {
 fn weights(arguments: &PpnArguments, graph: &Graph) -> Result<Weights> {
     match &arguments.weights {
         Some(path) => weights::load(path, graph, &model::weight_name).into_diagnostic(),
+        None if arguments.config == Size::Compact => {
+            weights::parse(SHIPPED, Path::new("shipped"), graph, &model::weight_name)
+                .into_diagnostic()
+        }
         None => Ok(Weights::default()),
     }
 }

@@ -11,10 +11,12 @@
 
 mod cast;
 mod course;
+mod examples;
 mod exact;
 mod footprint;
 
 pub use course::Pose;
+pub use examples::{TrackExamples, TrackExamplesConfig, TrackExamplesError};
 
 use course::Course;
 use exact::{Dice, sine_cosine};

@@ -67,7 +67,10 @@ impl Optimiser for AdamW {
 
 fn moved(step: &mut Step<'_>, operator: adam::Adam) -> Wire {
     let [first, second] = ["first", "second"].map(|name| step.cell(name, 0.0));
-    let inputs = [step.parameter, step.gradient, step.rate, step.number, first, second];
+    let gate = step.take_gate();
+    let operator = if gate.is_some() { operator.gated() } else { operator };
+    let mut inputs = vec![step.parameter, step.gradient, step.rate, step.number, first, second];
+    inputs.extend(gate);
     let next = step.draft.apply_many(operator, &inputs);
     step.keep(first, next[1]);
     step.keep(second, next[2]);

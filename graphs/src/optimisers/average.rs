@@ -10,7 +10,7 @@ use synfire_ops::pointwise::unary::fill;
 use synfire_runtime::define::{Draft, Initial, Wire};
 
 use super::algebra::Algebra;
-use super::{Slope, as_element, beside, keep};
+use super::{Gate, Slope, as_element, beside, keep};
 
 /// The averages of one training.
 pub(super) struct Average {
@@ -33,7 +33,7 @@ impl Average {
     pub(super) fn follow(
         &self,
         draft: &mut Draft,
-        gate: Option<Wire>,
+        gate: Option<Gate>,
         slope: &Slope,
         next: Wire,
     ) -> Wire {

@@ -5,7 +5,7 @@
 //! enough good steps it grows. As PyTorch's `GradScaler`. A step left out counts for nobody: the
 //! schedule, the optimiser's moments and averages stay where they are.
 
-use synfire_ops::broadcast::binary::greater_equal;
+use synfire_ops::broadcast::binary::{greater_equal, logical_and};
 use synfire_ops::broadcast::select::where_;
 use synfire_ops::pointwise::finite::is_finite;
 use synfire_ops::pointwise::unary::{fill, recip};
@@ -73,12 +73,17 @@ impl Scaling {
         draft.times(loss, factor)
     }
 
-    /// Takes the scale off the gradients and moves it on; whether all of them are finite.
-    pub(super) fn close(&mut self, draft: &mut Draft, slopes: &mut [Slope]) -> Wire {
+    /// Takes the scale off the gradients.
+    pub(super) fn unscale(&self, draft: &mut Draft, slopes: &mut [Slope]) {
         let share = draft.apply(recip(), &[self.factor]);
         scale_all(draft, slopes, share);
+    }
+
+    /// Moves the scale on, at the `last` batch of each step; whether this is one and all gradients
+    /// are finite.
+    pub(super) fn close(&self, draft: &mut Draft, slopes: &[Slope], last: Option<Wire>) -> Wire {
         let mut signs = Vec::new();
-        for slope in &*slopes {
+        for slope in slopes {
             // 0 of all that is finite, else NaN: one number for each parameter, no overflow.
             signs.push(beside(draft, "finite", slope, |draft| {
                 let nothing = draft.scaled(0.0, slope.gradient);
@@ -87,11 +92,15 @@ impl Scaling {
         }
         draft.scope("loss_scale", |draft| {
             let sum = sum_all(draft, &signs).unwrap_or(self.factor);
-            let gate = is_finite(draft, sum);
-            let next = self.next(draft, gate);
-            draft.update(self.factor, next[0]);
-            draft.update(self.good, next[1]);
-            gate
+            let finite = is_finite(draft, sum);
+            for (cell, next) in [self.factor, self.good].into_iter().zip(self.next(draft, finite)) {
+                let next = match last {
+                    Some(last) => draft.apply(where_(), &[last, next, cell]),
+                    None => next,
+                };
+                draft.update(cell, next);
+            }
+            last.map_or(finite, |last| draft.apply(logical_and(), &[last, finite]))
         })
     }
 

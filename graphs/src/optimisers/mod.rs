@@ -27,18 +27,21 @@ use std::fmt;
 
 use synfire_ops::broadcast::binary::multiply;
 use synfire_ops::broadcast::cast::cast;
-use synfire_ops::broadcast::select::where_;
 use synfire_ops::differentiate::gradients;
 use synfire_ops::pointwise::unary::{scale, shift};
 use synfire_ops::route::pace::pace;
 use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::spec::{Element, Spec};
 
+use crate::blocks::as_element;
+
 pub mod schedule; // rates by the step
+mod step; // one parameter in one step
 mod algebra; // formulas over wires
 mod group; // parameters that are trained in another way
 mod clip; // bounds of gradients
 mod noise; // annealed noise on gradients
+mod accumulate; // one step of several batches
 mod loss_scale; // gradients of few bits
 mod average; // averages of weights
 mod sgd;
@@ -59,8 +62,10 @@ pub use noise::Noise;
 pub use rms_prop::RmsProp;
 pub use schedule::Schedule;
 pub use sgd::Sgd;
+pub use step::{Optimiser, Step};
 
 use average::Average;
+use step::{Gate, keep};
 
 /// Why a training cannot be built.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -85,64 +90,6 @@ impl TrainingError {
     }
 }
 
-/// How one parameter is updated from its gradient.
-pub trait Optimiser: fmt::Debug {
-    /// Whether the settings make sense.
-    ///
-    /// # Errors
-    /// The first that does not, by name.
-    fn check(&self) -> Result<(), TrainingError>;
-
-    /// Adds the nodes of one step and gives the parameter's next value. What it remembers are
-    /// cells: [`Step::cell`] and [`Step::keep`].
-    fn step(&self, step: &mut Step<'_>) -> Wire;
-}
-
-/// One parameter in one step.
-pub struct Step<'a> {
-    /// The draft to add to; what is added has paths of its own for each parameter.
-    pub draft: &'a mut Draft,
-    /// The parameter, before the update.
-    pub parameter: Wire,
-    /// Its gradient, clipped and noisy as it shall be.
-    pub gradient: Wire,
-    /// The rate, a scalar of the parameter's element type.
-    pub rate: Wire,
-    /// The number of this step, from 1, a scalar of the parameter's element type.
-    pub number: Wire,
-    spec: Spec,
-    weight_decay: Option<f64>,
-    gate: Option<Wire>,
-}
-
-impl Step<'_> {
-    /// The weight decay of the parameter's group, or the optimiser's `own`.
-    #[must_use]
-    pub fn weight_decay(&self, own: f64) -> f64 {
-        self.weight_decay.unwrap_or(own)
-    }
-
-    /// A cell of the optimiser's memory for this parameter: of its spec, at first everywhere
-    /// `initial`.
-    pub fn cell(&mut self, name: &str, initial: f64) -> Wire {
-        self.draft.parameter(name, self.spec.clone(), Initial::Constant(initial))
-    }
-
-    /// Makes `next` the value of a cell in the next step.
-    pub fn keep(&mut self, cell: Wire, next: Wire) {
-        keep(self.draft, self.gate, cell, next);
-    }
-}
-
-/// Makes `next` the next value of a cell, where the gate, if there is one, is open.
-fn keep(draft: &mut Draft, gate: Option<Wire>, cell: Wire, next: Wire) {
-    let next = match gate {
-        Some(gate) => draft.apply(where_(), &[gate, next, cell]),
-        None => next,
-    };
-    draft.update(cell, next);
-}
-
 /// How a graph is trained.
 #[derive(Debug)]
 pub struct Training {
@@ -162,6 +109,9 @@ pub struct Training {
     pub average: Option<f64>,
     /// Scaling of the loss, for gradients of 16 bits.
     pub loss_scale: Option<LossScale>,
+    /// Batches whose mean gradient makes one step; 1 for a step after each. What comes in between
+    /// changes nothing but the sums, which are parameters `training/sum/<path>/gradient`.
+    pub accumulate: u32,
 }
 
 /// What a training made.
@@ -203,6 +153,7 @@ impl Training {
             noise: None,
             average: None,
             loss_scale: None,
+            accumulate: 1,
         }
     }
 
@@ -226,6 +177,9 @@ impl Training {
         self.clip.map_or(Ok(()), Clip::check)?;
         self.noise.as_ref().map_or(Ok(()), Noise::check)?;
         self.loss_scale.as_ref().map_or(Ok(()), LossScale::check)?;
+        let is_count = (1..1 << 24).contains(&self.accumulate);
+        let batches = self.accumulate.into();
+        TrainingError::unless(is_count, "accumulate", batches, "1 to 2^24 - 1")?;
         let part = self.average.unwrap_or(0.0);
         TrainingError::unless((0.0..1.0).contains(&part), "average", part, "0 to below 1")
     }
@@ -264,10 +218,21 @@ impl Training {
         let paced = draft.apply(pace(), &[count, loss]);
         let number = draft.apply(shift(1.0), &[paced]);
         let rate = draft.scope("rate", |draft| self.schedule.rate(draft, count));
-        let mut loss_scale = self.loss_scale.as_ref().map(|own| own.open(draft));
+        let loss_scale = self.loss_scale.as_ref().map(|own| own.open(draft));
         let seed = loss_scale.as_ref().map_or(loss, |own| own.scaled(draft, loss));
         let mut slopes = slopes(draft, seed, candidates)?;
-        let gate = loss_scale.as_mut().map(|own| own.close(draft, &mut slopes));
+        if let Some(own) = &loss_scale {
+            own.unscale(draft, &mut slopes);
+        }
+        let last = accumulate::accumulate(draft, self.accumulate, paced, &mut slopes);
+        let truth = match &loss_scale {
+            Some(own) => Some(own.close(draft, &slopes, last)),
+            None => last,
+        };
+        let gate = truth.map(|truth| {
+            let number = draft.apply(cast(Element::F32), &[truth]);
+            Gate { truth, number }
+        });
         let norm = self.clip.and_then(|clip| clip.apply(draft, &mut slopes));
         if let Some(noise) = &self.noise {
             noise.apply(draft, count, &mut slopes);
@@ -292,7 +257,7 @@ impl Training {
         &self,
         draft: &mut Draft,
         scalars: [Wire; 2],
-        gate: Option<Wire>,
+        gate: Option<Gate>,
         slope: &Slope,
     ) -> Wire {
         let group = slope.group.map(|group| &self.groups[group]);
@@ -354,14 +319,6 @@ fn beside<R>(
         Some(device) => draft.on(&device, named),
         None => named(draft),
     }
-}
-
-/// A stream as one of an element type.
-fn as_element(draft: &mut Draft, wire: Wire, element: Element) -> Wire {
-    if draft.spec(wire).is_none_or(|spec| spec.element == element) {
-        return wire;
-    }
-    draft.apply(cast(element), &[wire])
 }
 
 /// Every gradient times a scalar of `f32`.

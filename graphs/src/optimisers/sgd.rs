@@ -29,14 +29,15 @@ impl Optimiser for Sgd {
     fn step(&self, step: &mut Step<'_>) -> Wire {
         let operator = sgd(self.momentum, step.weight_decay(self.weight_decay));
         let operator = if self.nesterov { operator.nesterov() } else { operator };
-        let inputs = [step.parameter, step.gradient, step.rate];
-        if self.momentum == 0.0 {
-            return step.draft.apply(operator, &inputs);
-        }
-        let velocity = step.cell("velocity", 0.0);
-        let inputs = [&inputs[..], &[velocity]].concat();
+        let gate = step.take_gate();
+        let operator = if gate.is_some() { operator.gated() } else { operator };
+        let velocity = (self.momentum != 0.0).then(|| step.cell("velocity", 0.0));
+        let mut inputs = vec![step.parameter, step.gradient, step.rate];
+        inputs.extend(velocity.into_iter().chain(gate));
         let next = step.draft.apply_many(operator, &inputs);
-        step.keep(velocity, next[1]);
+        if let Some(velocity) = velocity {
+            step.keep(velocity, next[1]);
+        }
         next[0]
     }
 }

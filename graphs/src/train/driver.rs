@@ -261,7 +261,8 @@ impl<'a> Driver<'a> {
 
     /// Evaluates; whether it is the best so far.
     fn evaluate(&mut self, watch: &mut dyn Watch) -> Result<bool, TrainError> {
-        let values = over(&self.evaluation, self.task, &self.parameters, self.settings.seed)?;
+        let values =
+            over(&self.evaluation, &self.task.evaluation, &self.parameters, self.settings.seed)?;
         self.history.evaluations.push(Evaluation { step: self.step, values });
         let is_best = self.history.best(self.task.goal).is_some_and(|(_, since)| since == 0);
         if let Some(last) = self.history.evaluations.last() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use synfire_runtime::device::Devices;
 use synfire_runtime::fault::Faults;
+use synfire_runtime::graph::Graph;
 use synfire_runtime::launch::{Options, Weights, launch};
 use synfire_runtime::place::place;
 use synfire_runtime::plan::{Limits, Plan, plan};
@@ -36,29 +37,30 @@ pub enum EvaluateError {
     },
 }
 
-/// The means of all outlets of a task's evaluation graph over its examples, with these values of
-/// its parameters; those that are not given have their first values.
+/// The means of all outlets of one of a task's graphs, `evaluation` or `test`, over its examples,
+/// with these values of its parameters; those that are not given have their first values.
 ///
 /// # Errors
 /// When the graph cannot be planned or launched, a node fails, or a mean is not finite.
 pub fn evaluate(
+    graph: &Graph,
     task: &Task,
     devices: &Devices,
     parameters: &BTreeMap<String, Value>,
     seed: Seed,
 ) -> Result<BTreeMap<String, f64>, EvaluateError> {
-    let placed = place(&task.evaluation, devices, &task.placement)?;
-    over(&plan(&placed, &Limits::default())?, task, parameters, seed)
+    let placed = place(graph, devices, &task.placement)?;
+    over(&plan(&placed, &Limits::default())?, graph, parameters, seed)
 }
 
 /// [`evaluate`] with a plan that is there.
 pub(super) fn over(
     plan: &Plan,
-    task: &Task,
+    graph: &Graph,
     parameters: &BTreeMap<String, Value>,
     seed: Seed,
 ) -> Result<BTreeMap<String, f64>, EvaluateError> {
-    let mut values = Weights::default().first_values(&task.evaluation, seed);
+    let mut values = Weights::default().first_values(graph, seed);
     for (path, value) in &mut values {
         if let Some(given) = parameters.get(path) {
             value.clone_from(given);
@@ -66,7 +68,7 @@ pub(super) fn over(
     }
     let options = Options { weights: Weights::new(values), seed, ..Options::default() };
     let mut run = launch(plan, &options)?;
-    let names: Vec<String> = task.evaluation.outlets().map(|(name, _)| name.to_owned()).collect();
+    let names: Vec<String> = graph.outlets().map(|(name, _)| name.to_owned()).collect();
     let mut outlets: Vec<_> = names.iter().filter_map(|name| run.outlet(name)).collect();
     let mut sums = vec![0.0; names.len()];
     'batches: loop {

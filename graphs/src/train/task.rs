@@ -42,7 +42,9 @@ pub struct Task {
     /// One batch of held-out examples in each iteration. Sources that end and no feeds; the outlets
     /// are scalars of `f32`, sums over a batch, one of them `examples`.
     pub evaluation: Graph,
-    /// Where both are placed.
+    /// The same as the evaluation over examples that nothing was chosen by.
+    pub test: Graph,
+    /// Where all are placed.
     pub placement: Placement,
     /// Steps that go once through the training examples.
     pub steps_per_epoch: u64,

@@ -31,6 +31,7 @@ use synfire_runtime::spec::{Element, Spec};
 
 use crate::device::on_device;
 use crate::host::strided::{Strided, Viewed};
+use crate::marks::Order;
 use crate::require;
 use crate::sample::{Sample, Tensor, bounded_first, ramp, reference};
 use crate::torch::{Case, Torch};
@@ -99,7 +100,8 @@ pub struct Transpose {
 
 impl Operator for Transpose {
     fn contract(&self) -> Contract {
-        Contract::new("transpose").input("x").output("y").tolerance(Tolerance::EXACT)
+        let contract = Contract::new("transpose").input("x").output("y");
+        contract.tolerance(Tolerance::EXACT).mark(Order(self.permutation.clone()))
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {

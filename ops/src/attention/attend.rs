@@ -52,6 +52,7 @@ use crate::torch::Torch;
 
 #[cfg(feature = "cube")]
 pub(crate) mod cube; // on accelerators
+pub(crate) mod form; // its parts, written out
 pub(crate) mod geometry; // what it shares with its gradient on the host
 mod names; // what PyTorch calls it
 mod on_host; // blocks
@@ -66,7 +67,7 @@ pub const TORCH: &[Torch] = names::NAMES;
 /// Attention of all queries to all keys, scaled by `1 / sqrt(features)`.
 #[must_use]
 pub fn attend() -> Attend {
-    Attend { scale: None, before: None, after: None, is_masked: false }
+    Attend { scale: None, before: None, after: None, is_masked: false, written: None }
 }
 
 /// See [`attend`].
@@ -76,6 +77,16 @@ pub struct Attend {
     before: Option<usize>,
     after: Option<usize>,
     pub(crate) is_masked: bool,
+    /// What is different where it stands for parts that were written out.
+    pub(crate) written: Option<Written>,
+}
+
+/// How the parts of attention differ from the operator: a query that may attend to nothing gives
+/// NaN, as a softmax of `-inf` does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Written {
+    /// Whether a mask of truth values says what is hidden, instead of what may be attended to.
+    pub(crate) hides: bool,
 }
 
 impl Attend {
@@ -259,6 +270,9 @@ impl Operator for Attend {
     ) -> Result<Box<dyn Kernel>, KernelError> {
         if specs.inputs[0].element == Element::F64 {
             return on_device!(target, specs, host: on_host::OnHost::<f64>::new(self, specs));
+        }
+        if self.written.is_some() && self.is_masked {
+            return on_device!(target, specs, host: on_host::OnHost::<f32>::new(self, specs));
         }
         on_device!(
             target,

@@ -42,6 +42,7 @@ use synfire_runtime::value::Value;
 
 use crate::gradient::Term;
 use crate::host::number::{Number, Rounded};
+use crate::marks::Sum;
 use crate::pointwise::elementary::trunc;
 use crate::pointwise::unary::{floor, log, sigmoid, sign};
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
@@ -61,7 +62,7 @@ use table::{Example, element_of, part, parts, rows};
 rows! {
     /// `a + b`.
     add Arithmetic numbers: |a, b| a.plus(b), |a, b| b - (0.0 - a),
-        |_a, _b, _y, dy| (dy, dy);
+        |_a, _b, _y, dy| (dy, dy) => Sum;
     /// `a - b`.
     subtract Arithmetic numbers: |a, b| a.minus(b), |a, b| -b + a,
         |_a, _b, _y, dy| (dy, -dy);
@@ -111,6 +112,11 @@ rows! {
         if a == b && a.is_infinite() { a } else { high + (-(a - b).abs()).exp().ln_1p() }
     }, |a, b| (a.exp() + b.exp()).ln(),
         |a, b, _y, dy| (dy * (a - b).to(sigmoid()), dy * (b - a).to(sigmoid()));
+    /// `a` where `b` is above 0, else 0, whatever `a` is: the gradient of
+    /// [`relu`](crate::pointwise::unary::relu).
+    gate Arithmetic floats: |a, b| if b > 0.0 { a } else { 0.0 },
+        |a, b| if b.max(0.0) == 0.0 { 0.0 } else { a },
+        |_a, b, _y, dy| (dy.with(gate(), &[b]), dy.zeros());
     /// Whether `a = b`.
     equal Comparison ordered: |a, b| a == b, |a, b| (a - b).abs() <= 0.0;
     /// Whether `a` differs from `b`.

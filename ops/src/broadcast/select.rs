@@ -39,6 +39,7 @@ use crate::gradient::{formula, sum_to};
 use crate::host::broadcast::{Operand, Walk, actual, axes, common};
 use crate::host::erased::parts;
 use crate::host::strided::by_size;
+use crate::marks::Choice;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 
 #[cfg(feature = "cube")]
@@ -67,6 +68,7 @@ impl Operator for Where {
             .output("y")
             .in_place(1, 0)
             .tolerance(Tolerance::EXACT)
+            .mark(Choice)
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {

@@ -7,7 +7,7 @@
 //! of the weight.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! `x`: any float `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
 //! be bounded.
 //! `weight`: `[out, channel / groups, kernel row, kernel column]`. `bias`, with [`Conv2d::bias`]:
 //! `[out]`. `y`: as `x` with `out` channels and
@@ -19,6 +19,7 @@
 //! [`conv2d_weight`] of `x` and `dy`, and `dbias[o]` is the sum of `dy[o]`.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! IEEE arithmetic, sums in blocks whose order depends on the shape only, fused multiply-adds where
 //! the CPU has them. Zeros of the padding are multiplied like other numbers: an infinite weight
 //! over padding gives NaN. As PyTorch's `conv2d`.
@@ -47,6 +48,7 @@ use super::conv2d_weight::conv2d_weight;
 #[cfg(feature = "cube")]
 use crate::device::convolution;
 use crate::device::on_device;
+use crate::host::widened::widened;
 use crate::host::window::ConvShape;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::Torch;
@@ -160,6 +162,9 @@ impl Operator for Conv2d {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         let (image, shape) =
             self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
         if image.element == Element::F64 {

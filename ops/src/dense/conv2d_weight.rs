@@ -6,7 +6,7 @@
 //! gradients.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; `dy`: the same
+//! `x`: any float `[batch, channel, row, column]` or `[channel, row, column]`; `dy`: the same
 //! with `out` channels, and the rows and columns that the window has places, or a few less: what
 //! lies behind the last place is shorter than the stride or the dilation. The batch of both may be
 //! bounded, alike. `dw`: `[out, channel / groups, kernel row, kernel column]`.
@@ -16,6 +16,7 @@
 //! the gradient by `dy` the convolution of `x` with it.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! IEEE arithmetic, sums image by image in blocks whose order depends on the shape only, fused
 //! multiply-adds where the CPU has them. As PyTorch's `torch.nn.grad.conv2d_weight`.
 //!
@@ -41,6 +42,7 @@ use synfire_runtime::spec::{Element, Spec};
 use super::conv_transpose2d::conv_transpose2d;
 use super::conv2d::conv2d;
 use crate::device::on_device;
+use crate::host::widened::widened;
 use crate::host::window::ConvShape;
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
@@ -160,6 +162,9 @@ impl Operator for Conv2dWeight {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         let geometry = self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
         let (shape, places) = (geometry.shape, geometry.places);
         let cores = specs.cores;

@@ -5,7 +5,7 @@
 //! It enlarges by the stride what [`conv2d`](super::conv2d) with the same window shrinks.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! `x`: any float `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
 //! be bounded.
 //! `weight`: `[channel, out / groups, kernel row, kernel column]`. `bias`, with
 //! [`ConvTranspose2d::bias`]: `[out]`. `y`: as `x` with `out` channels and
@@ -18,6 +18,7 @@
 //! with `dy` for the image and `x` for the places, and `dbias[o]` is the sum of `dy[o]`.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! IEEE arithmetic, sums in blocks whose order depends on the shape only, fused multiply-adds where
 //! the CPU has them. At the borders an infinite weight may meet the zeros around the image and give
 //! NaN where PyTorch's `conv_transpose2d`, which it equals otherwise, gives none.
@@ -46,6 +47,7 @@ use super::conv2d_weight::conv2d_weight;
 #[cfg(feature = "cube")]
 use crate::device::convolution;
 use crate::device::on_device;
+use crate::host::widened::widened;
 use crate::host::window::{ConvTransposeShape, Padding};
 use crate::sample::{Expect, Sample, bounded_first, noise, reference};
 use crate::torch::Torch;
@@ -195,6 +197,9 @@ impl Operator for ConvTranspose2d {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         let (image, shape) =
             self.geometry(specs.inputs).expect("the shape rule accepted these inputs");
         if image.element == Element::F64 {

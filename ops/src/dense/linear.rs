@@ -1,13 +1,14 @@
 //! A linear layer: `y = x * weight^T + bias`, along the last axis.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[.., in]`, with any dimensions before, which may be bounded. `weight`:
+//! `x`: any float `[.., in]`, with any dimensions before, which may be bounded. `weight`:
 //! `[out, in]`. `bias`, with [`Linear::bias`]: `[out]`. `y`: `[.., out]`.
 //!
 //! # Gradient
 //! `dx = dy * weight`, `dweight = dy^T * x` and `dbias = sum dy`, sums over all dimensions before.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! IEEE, sums in blocks whose order depends on `in` only, fused multiply-adds where the CPU
 //! has them. As PyTorch's `linear`.
 //!
@@ -36,13 +37,15 @@ use crate::arrange::reshape::reshape;
 use crate::dense::matmul::{as_rows, doubled, matmul, names};
 use crate::device::on_device;
 use crate::gradient::{spec, sum_to};
+use crate::host::widened::widened;
 use crate::reduce::reduction::{Keep, sum};
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::torch::Torch;
 
+pub(crate) mod after_rows; // with what makes its rows
 mod on_host; // one product
-use on_host::OnHost;
+use on_host::{OnHost, Ports};
 
 mod onnx; // what ONNX calls it
 pub use onnx::ONNX;
@@ -86,12 +89,13 @@ impl Operator for Linear {
     fn contract(&self) -> Contract {
         let contract = Contract::new("linear").input("x").input("weight").output("y");
         let contract = if self.has_bias { contract.input("bias") } else { contract };
-        contract.fusion(Fusion::Producer).tolerance(Tolerance::SUM)
+        let contract = contract.fusion(Fusion::Producer).tolerance(Tolerance::SUM);
+        contract.form(|last| after_rows::after_rows(last, true))
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let (x, weight) = (&inputs[0], &inputs[1]);
-        require::element("x", x, &[Element::F32, Element::F64])?;
+        require::element("x", x, &require::FLOATS)?;
         require::element("weight", weight, &[x.element])?;
         require::axis("x", x, 0)?;
         let last = x.rank() - 1;
@@ -138,10 +142,15 @@ impl Operator for Linear {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        if specs.inputs[0].element == Element::F64 {
-            return on_device!(target, specs, host: OnHost::<f64>::new(self, specs));
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
         }
-        on_device!(target, specs, host: OnHost::<f32>::new(self, specs), cube: cube::OnCube)
+        let bias = self.has_bias.then_some(2);
+        let ports = Ports { weight: 1, is_transposed: true, bias };
+        if specs.inputs[0].element == Element::F64 {
+            return on_device!(target, specs, host: OnHost::<f64>::new(ports, specs));
+        }
+        on_device!(target, specs, host: OnHost::<f32>::new(ports, specs), cube: cube::OnCube)
     }
 }
 

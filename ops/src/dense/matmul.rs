@@ -1,7 +1,7 @@
 //! The product of matrices: `y[m, n] = sum over k of a[m, k] * b[k, n]`, for batches of them.
 //!
 //! # Shape
-//! `a`: `f32` or `f64` `[.., row, inner]`, or `[.., inner, row]` with [`Matmul::transpose_a`]; `b`:
+//! `a`: any float `[.., row, inner]`, or `[.., inner, row]` with [`Matmul::transpose_a`]; `b`:
 //! `[.., inner, column]`, or `[.., column, inner]` with [`Matmul::transpose_b`]; `y`:
 //! `[.., row, column]`. The dimensions before the last two are broadcast: aligned from the right,
 //! an extent of 1, or none, is repeated. A vector `[inner]` is a matrix of one row (`a`) or one
@@ -39,11 +39,14 @@ use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 
 use crate::device::on_device;
 use crate::host::broadcast::{axes, common};
+use crate::host::widened::widened;
+use crate::marks::Product;
 use crate::require;
 use crate::sample::{Expect, Sample, bounded_first, noise};
 
 mod backward; // the gradient
 mod expected; // the product by its definition
+mod form; // what it computes with what it reads
 pub(crate) mod names; // what PyTorch calls products
 mod on_host; // batches of products
 mod onnx; // what ONNX calls it
@@ -93,9 +96,7 @@ impl Matmul {
     fn b_axes(&self) -> [usize; 2] {
         if self.b_is_transposed { [1, 0] } else { [0, 1] }
     }
-}
 
-impl Matmul {
     /// The matrix that a vector stands for, whichever way the operand is transposed.
     fn promoted<T: Copy>(&self, input: usize, own: &[T], one: T) -> Option<[T; 2]> {
         let &[inner] = own else { return None };
@@ -141,12 +142,14 @@ fn matrix(spec: &Spec, axes: [usize; 2]) -> [Dimension; 2] {
 impl Operator for Matmul {
     fn contract(&self) -> Contract {
         let contract = Contract::new("matmul").input("a").input("b").output("y");
-        contract.fusion(Fusion::Producer).tolerance(Tolerance::SUM)
+        let contract = contract.fusion(Fusion::Producer).tolerance(Tolerance::SUM);
+        let is_transposed = [self.a_is_transposed, self.b_is_transposed];
+        contract.mark(Product { is_transposed }).form(form::form)
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         for (name, spec) in [("a", &inputs[0]), ("b", &inputs[1])] {
-            require::element(name, spec, &[Element::F32, Element::F64])?;
+            require::element(name, spec, &require::FLOATS)?;
             require::axis(name, spec, 0)?;
         }
         require::element("b", &inputs[1], &[inputs[0].element])?;
@@ -197,15 +200,14 @@ impl Operator for Matmul {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        if specs.inputs[0].element == Element::F64 {
-            return on_device!(target, specs, host: OnHost::<f64>::new(self, specs));
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
         }
-        on_device!(
-            target,
-            specs,
-            host: OnHost::<f32>::new(self, specs),
-            cube: cube::OnCube::new(self, specs)
-        )
+        match specs.inputs[0].element {
+            Element::F64 => on_device!(target, specs, host: OnHost::<f64>::new(self, specs)),
+            _ => on_device!(target, specs, host: OnHost::<f32>::new(self, specs),
+                cube: cube::OnCube::new(self, specs)),
+        }
     }
 }
 
@@ -226,11 +228,8 @@ pub fn samples() -> Vec<Sample> {
         let specs = vec![Spec::f32(a.to_vec()), Spec::f32(b.to_vec())];
         Sample::rejected(name, operator, specs, port, dimension)
     };
-    let (a, b, both) = (
-        || matmul().transpose_a(),
-        || matmul().transpose_b(),
-        || matmul().transpose_a().transpose_b(),
-    );
+    let (a, b) = (|| matmul().transpose_a(), || matmul().transpose_b());
+    let both = || a().transpose_b();
     let bounded = vec![
         Spec::f32([Dimension::UpTo(5), Dimension::UpTo(40), Dimension::UpTo(600)]),
         Spec::f32([Dimension::UpTo(600), Dimension::UpTo(70)]),

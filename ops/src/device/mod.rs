@@ -34,6 +34,8 @@ pub(crate) mod broadcast; // operands of different shapes
 #[cfg(feature = "cube")]
 pub(crate) mod convolution; // convolutions, transposed or not
 #[cfg(feature = "cube")]
+pub(crate) mod gate; // steps that may be left out
+#[cfg(feature = "cube")]
 pub(crate) mod gemm; // products of matrices
 #[cfg(feature = "cube")]
 pub(crate) mod image; // windows over images

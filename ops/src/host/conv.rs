@@ -2,8 +2,8 @@
 //!
 //! For each image and group: `output = weights * patches`, where the weights
 //! `[channels_out, taps * channels_in]` are packed once and the patches never exist as a whole
-//! ([`super::image`]). A 1x1 kernel reads the image as it is. Groups with one input channel go to
-//! [`super::depthwise`].
+//! ([`super::image`]). A 1x1 kernel reads the image as it is. Groups with one input channel and
+//! few output channels go to [`super::depthwise`].
 //!
 //! Each output is the sum over taps (outer) and channels (inner), then bias is added.
 #![expect(unsafe_code, reason = "tiles of one output are written by different tasks")]

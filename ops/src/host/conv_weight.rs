@@ -1,8 +1,10 @@
 //! The gradient of a convolution by its weight, by products with image patches.
 //!
-//! For each group, `output += upstream * patches^T` over the images of the batch, one after the
-//! other: `[channels_out, pixels]` by `[pixels, channels_in * taps]`. The patches are those of
-//! [`super::image`] with rows and columns exchanged, packed panel by panel and never stored whole.
+//! For each group, `sums += patches * upstream^T` over the images of the batch, one after the
+//! other: `[channels_in * taps, pixels]` by `[pixels, channels_out]`. Rows of patches are pieces of
+//! image rows, copied panel by panel and never stored whole; the upstream is transposed once for
+//! all rows of a tile. A tile keeps its sums in its workspace, and at the end writes them, with rows
+//! and columns exchanged, to the output.
 //!
 //! Each output is the sum over images (outer) and their pixels (inner). Few weights over large
 //! images leave cores idle: a sum is never divided.
@@ -14,16 +16,15 @@ use synfire_runtime::crew::Crew;
 
 use super::{
     disjoint::DisjointMut,
-    kernel::{Base, RightPanel},
-    pack::{Matrix, Operand, RightSource},
-    simd::{Element, Has, Job, Lanes, Path},
-    tile::{self, Grid, Product, Sink},
+    kernel::{Base, LeftPanel},
+    pack::{LeftSource, Matrix, Operand, RightOperand, left_row_stride},
+    simd::{Element, Has, Job, LANES_MAX, Lanes, Path},
+    tile::{self, Grid, Product, Sink, Tile},
     window::{ConvShape, Tap},
 };
 
-/// Pixels that are packed for all columns before the next: so many rows of a panel stay in the
-/// first-level cache.
-const SPAN: usize = 64;
+/// The most sums of a tile, but for one panel of rows: a quarter of a 1 MiB second cache.
+const SUMS_MAX: usize = 64 * 1024;
 
 /// The gradient by the weight of a convolution.
 pub struct ConvWeight<'a, T> {
@@ -44,9 +45,19 @@ pub struct ConvWeight<'a, T> {
 impl<T: Element> ConvWeight<'_, T> {
     fn grid(path: Path, shape: &ConvShape, places: [usize; 2], size: usize) -> Grid {
         let [channels_in, channels_out] = shape.group_channels();
-        let columns = channels_in * shape.window.tap_count();
-        let extents = [channels_out, places[0] * places[1], columns];
-        Grid::new::<T>(path, extents, shape.groups, size)
+        let rows = channels_in * shape.window.tap_count();
+        let extents = [rows, places[0] * places[1], channels_out];
+        let mut grid = Grid::new::<T>(path, extents, shape.groups, size);
+        let panel = path.tile::<T>().rows;
+        let rows_max = (SUMS_MAX / grid.column_chunk / panel).max(1) * panel;
+        grid.row_chunk = grid.row_chunk.min(rows_max);
+        grid
+    }
+
+    /// Elements of workspace for the sums of a tile, and for its panels.
+    fn scratch(path: Path, places: [usize; 2], grid: &Grid) -> [usize; 2] {
+        let panels = tile::scratch_len::<T>(path, places[0] * places[1], grid.column_chunk);
+        [grid.row_chunk * grid.column_chunk, panels]
     }
 
     /// Bytes of workspace for crews of at most `size`, and any batch.
@@ -57,9 +68,8 @@ impl<T: Element> ConvWeight<'_, T> {
         places: [usize; 2],
         size: usize,
     ) -> usize {
-        let grid = Self::grid(path, shape, places, 1);
-        let scratch = tile::scratch_len::<T>(path, places[0] * places[1], grid.column_chunk);
-        tile::workspace_bytes::<T>(scratch, size)
+        let scratch = Self::scratch(path, places, &Self::grid(path, shape, places, 1));
+        tile::workspace_bytes::<T>(scratch.iter().sum(), size)
     }
 
     /// Computes `output`, `[channels_out, channels_in / groups, kernel]`.
@@ -79,64 +89,64 @@ impl<T: Element> ConvWeight<'_, T> {
             return;
         }
         let grid = Self::grid(self.path, shape, self.places, crew.size());
-        let scratch = tile::scratch_len::<T>(self.path, pixels, grid.column_chunk);
+        let [sums, panels] = Self::scratch(self.path, self.places, &grid);
         let output = DisjointMut::new(output);
         let tiles = grid.len() * shape.groups;
-        tile::share_out(crew, tiles, (workspace, scratch), &|number, scratch| {
-            let tile = grid.tile(number % grid.len());
-            // SAFETY: the tiles of the grid do not overlap, and each is computed once.
-            unsafe { self.tile(number / grid.len(), &tile, output, scratch) };
+        tile::share_out(crew, tiles, (workspace, sums + panels), &|number, scratch| {
+            let (group, tile) = (number / grid.len(), grid.tile(number % grid.len()));
+            let (sums, scratch) = scratch.split_at_mut(sums);
+            self.sum(group, &tile, sums, scratch);
+            let [channels_in, channels_out] = shape.group_channels();
+            let rows = channels_in * self.taps.len();
+            for column in tile.columns.clone() {
+                let first = (group * channels_out + column) * rows;
+                // SAFETY: the tiles of the grid do not overlap, and each is computed once.
+                let to = unsafe { output.piece(first + tile.rows.start..first + tile.rows.end) };
+                let from = sums[column - tile.columns.start..].iter();
+                let from = from.step_by(tile.columns.len());
+                to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+            }
         });
     }
 
-    /// Sums one tile of one group over the batch.
-    ///
-    /// # Safety
-    /// No other task touches the output of this tile.
-    unsafe fn tile(
-        &self,
-        group: usize,
-        tile: &tile::Tile,
-        output: DisjointMut<'_, T>,
-        scratch: &mut [T],
-    ) {
+    /// Sums one tile of one group over the batch: `[patch row, channel]`.
+    fn sum(&self, group: usize, tile: &Tile, sums: &mut [T], scratch: &mut [T]) {
         let [channels_in, channels_out] = self.shape.group_channels();
         let extent = self.shape.extent;
         let (pixels_in, pixels) = (extent[0] * extent[1], self.places[0] * self.places[1]);
-        let columns = channels_in * self.taps.len();
         for item in 0..self.shape.batch {
             let product = item * self.shape.groups + group;
             let input = &self.input[product * channels_in * pixels_in..];
             let upstream = &self.upstream[product * channels_out * pixels..];
-            let right = PatchRows {
+            let left = PatchRows {
                 input: &input[..channels_in * pixels_in],
                 extent,
                 taps: self.taps,
                 stride: self.shape.window.stride,
                 output_width: self.places[1],
             };
-            let left = Matrix::row_major(&upstream[..channels_out * pixels], pixels);
-            let product = Product {
-                path: self.path,
-                left: Operand::Plain(left),
-                right: &right,
-                inner: pixels,
+            let upstream = Matrix::row_major(&upstream[..channels_out * pixels], pixels);
+            let right = RightOperand {
+                operand: Operand::Plain(upstream.transposed()),
+                tile: self.path.tile::<T>(),
+                rows: tile.rows.len(),
             };
+            let product = Product { path: self.path, left, right: &right, inner: pixels };
             let sink = Sink {
-                output,
-                first: (group * channels_out + tile.rows.start) * columns + tile.columns.start,
-                row_stride: columns,
+                output: DisjointMut::new(sums),
+                first: 0,
+                row_stride: tile.columns.len(),
                 base: if item == 0 { Base::Zero } else { Base::Output },
                 epilogue: None,
             };
-            // SAFETY: the caller's promise.
+            // SAFETY: `sums` is this task's alone.
             unsafe { tile::compute(&product, tile, &sink, scratch) };
         }
     }
 }
 
-/// The patches of one image, or of one group of its channels, as rows: row `p` is what output pixel
-/// `p` sees, column `channel * taps + tap`.
+/// The patches of one image, or of one group of its channels, as rows: row `channel * taps + tap`
+/// is what the output pixels see of that channel at that tap.
 struct PatchRows<'a, T> {
     /// `[channels, height, width]`.
     input: &'a [T],
@@ -149,20 +159,23 @@ struct PatchRows<'a, T> {
     output_width: usize,
 }
 
-impl<T: Element> RightSource<T> for PatchRows<'_, T> {
-    fn in_place(&self, _: &Range<usize>, _: &Range<usize>) -> Option<RightPanel<'_, T>> {
-        None
-    }
-
-    fn pack(&self, path: Path, columns: &Range<usize>, block: &Range<usize>, room: &mut [T]) {
-        T::dispatch(path, PackRows { patches: self, columns, block, room });
+impl<T: Element> LeftSource<T> for PatchRows<'_, T> {
+    fn left_panel<'s>(
+        &'s self,
+        path: Path,
+        rows: &Range<usize>,
+        block: &Range<usize>,
+        room: &'s mut [T],
+    ) -> LeftPanel<'s, T> {
+        T::dispatch(path, PackRows { patches: self, rows, block, room });
+        LeftPanel { data: room, row_stride: left_row_stride(block.len()), inner_stride: 1 }
     }
 }
 
 /// Packs one panel.
 struct PackRows<'a, T> {
     patches: &'a PatchRows<'a, T>,
-    columns: &'a Range<usize>,
+    rows: &'a Range<usize>,
     block: &'a Range<usize>,
     room: &'a mut [T],
 }
@@ -172,43 +185,98 @@ impl<T: Element> Job<T> for PackRows<'_, T> {
 
     #[inline(always)]
     fn run<L: Lanes<Scalar = T>>(self, _: Has<L>) {
-        let PackRows { patches, columns, block, room } = self;
-        let width = L::VECTORS * L::LANES;
-        for pixels in tile::chunks(block, SPAN) {
-            let room = &mut room[(pixels.start - block.start) * width..];
-            for (lane, column) in columns.clone().enumerate() {
-                patches.column(column, &pixels, &mut room[lane..], width);
-            }
+        let PackRows { patches, rows, block, room } = self;
+        let stride = left_row_stride(block.len());
+        for (row, to) in rows.clone().zip(room.chunks_exact_mut(stride)) {
+            patches.row(row, block, to);
         }
     }
 }
 
 impl<T: Element> PatchRows<'_, T> {
-    /// What these output pixels see at one channel and tap, into every `width`-th of `to`.
+    /// What these output pixels see of one channel at one tap, and whatever is there where they see
+    /// nothing; if pixels that are neighbours see neighbours across rows too.
     #[inline(always)]
-    fn column(&self, column: usize, pixels: &Range<usize>, to: &mut [T], width: usize) {
-        let (channel, tap) = (column / self.taps.len(), self.taps[column % self.taps.len()]);
+    fn line(&self, (channel, tap): (usize, Tap), pixels: &Range<usize>) -> Option<&[T]> {
         let [height, wide] = self.extent;
-        let [down, right] = self.stride;
-        let mut pixel = pixels.start;
-        while pixel < pixels.end {
-            let (y, x) = (pixel / self.output_width, pixel % self.output_width);
-            let count = (self.output_width - x).min(pixels.end - pixel);
-            let mut to = to[(pixel - pixels.start) * width..].iter_mut().step_by(width).take(count);
-            pixel += count;
-            let row = (y * down).checked_add_signed(tap.y).filter(|row| *row < height);
-            let Some(row) = row else {
-                to.for_each(|to| *to = T::ZERO);
-                continue;
+        if self.stride != [1, 1] || self.output_width != wide {
+            return None;
+        }
+        let place = channel * height * wide + pixels.start;
+        let from = place.checked_add_signed(tap.y * wide as isize + tap.x)?;
+        self.input.get(from..from + pixels.len())
+    }
+
+    /// What these output pixels see at one channel and tap. `to` has room for [`LANES_MAX`] more:
+    /// each copy may overwrite what the next one fills.
+    #[inline(always)]
+    fn row(&self, row: usize, pixels: &Range<usize>, to: &mut [T]) {
+        let (channel, tap) = (row / self.taps.len(), self.taps[row % self.taps.len()]);
+        let ([height, wide], [down, right]) = (self.extent, self.stride);
+        let plane = &self.input[channel * height * wide..];
+        // Pixels of an output row from `inside` to `outside` see a row of the image.
+        let bound = |column: isize| column.max(0).unsigned_abs().div_ceil(right);
+        let (inside, outside) = (bound(-tap.x), bound(wide as isize - tap.x));
+        let line = self.line((channel, tap), pixels);
+        if let Some(line) = line {
+            to[..pixels.len()].copy_from_slice(line);
+        }
+        let is_copied = line.is_some();
+        let (mut y, mut x) = (pixels.start / self.output_width, pixels.start % self.output_width);
+        let mut at = 0;
+        while at < pixels.len() {
+            let end = self.output_width.min(x + pixels.len() - at);
+            let line = (y * down).checked_add_signed(tap.y).filter(|line| *line < height);
+            let (first, last) = match line {
+                Some(_) => (inside.clamp(x, end), outside.clamp(x, end)),
+                None => (end, end),
             };
-            // Pixels `x` to `inside` see columns before the image.
-            let inside = (-tap.x).max(0).unsigned_abs().div_ceil(right).max(x);
-            let zeros = (inside - x).min(count);
-            to.by_ref().take(zeros).for_each(|to| *to = T::ZERO);
-            let line = &self.input[(channel * height + row) * wide..][..wide];
-            let first = ((x + zeros) * right).checked_add_signed(tap.x).unwrap_or(wide);
-            let mut from = line.get(first..).unwrap_or(&[]).iter().step_by(right);
-            to.for_each(|to| *to = from.next().copied().unwrap_or(T::ZERO));
+            let [inside, outside] = [at + first - x, at + last - x];
+            if is_copied {
+                zero(&mut to[at..inside]);
+                zero(&mut to[outside..at + end - x]);
+            } else {
+                zero_over(&mut to[at..], first - x);
+                if let Some(line) = line.filter(|_| first < last) {
+                    let from = (line * wide + first * right).strict_add_signed(tap.x);
+                    copy_over(&plane[from..], &mut to[inside..], (last - first, right));
+                }
+                zero_over(&mut to[outside..], end - last);
+            }
+            at += end - x;
+            (y, x) = (y + 1, 0);
+        }
+    }
+}
+
+/// Zeros: one, as a rule.
+#[inline(always)]
+fn zero<T: Element>(to: &mut [T]) {
+    match to {
+        [only] => *only = T::ZERO,
+        more => more.fill(T::ZERO),
+    }
+}
+
+/// Zeros, and up to [`LANES_MAX`] more.
+#[inline(always)]
+fn zero_over<T: Element>(to: &mut [T], count: usize) {
+    for at in (0..count).step_by(LANES_MAX) {
+        to[at..at + LANES_MAX].fill(T::ZERO);
+    }
+}
+
+/// Every `stride`-th pixel, and perhaps up to [`LANES_MAX`] more.
+#[inline(always)]
+fn copy_over<T: Element>(from: &[T], to: &mut [T], (count, stride): (usize, usize)) {
+    if stride != 1 {
+        let from = from.iter().step_by(stride);
+        return to[..count].iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+    }
+    for at in (0..count).step_by(LANES_MAX) {
+        match from[at..].first_chunk::<LANES_MAX>() {
+            Some(from) => to[at..at + LANES_MAX].copy_from_slice(from),
+            None => to[at..count].copy_from_slice(&from[at..count]),
         }
     }
 }

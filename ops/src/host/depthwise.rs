@@ -24,9 +24,12 @@ const BAND_LEN: usize = 4096;
 /// The most vectors of one output row that are summed at the same time.
 const VECTORS_MAX: usize = 4;
 
-/// Whether each group has one input channel.
+/// Output channels of a group that make a product of a few taps worth it.
+const CHANNELS_OUT: usize = 8;
+
+/// Whether each group has one input channel, and few output channels.
 pub(super) fn is_depthwise(shape: &ConvShape) -> bool {
-    shape.channels_in == shape.groups
+    shape.channels_in == shape.groups && shape.group_channels()[1] < CHANNELS_OUT
 }
 
 /// Bytes of workspace with a crew of `size`.

@@ -39,6 +39,7 @@ pub mod simd; // which instructions run, and what a vector is
 pub mod strided; // dense outputs from strided views
 pub mod tile; // one cache-sized tile of a product, and how tiles are shared out
 pub(crate) mod update; // weights and moments, moved on where they lie
+pub(crate) mod widened; // floats of 16 bits in `f32`
 pub mod window; // the geometry of convolutions
 
 pub use simd::{Element, Path};

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::{
     kernel::{LeftPanel, RightPanel},
-    simd::{Element, Has, Job, LANES_MAX, Lanes, Path, TileSize},
+    simd::{Element, Has, Job, LANES_MAX, Lanes, Path, TileSize, transpose},
 };
 
 /// The longest inner block: with it, a left panel fits the first cache, and `COLUMN_CHUNK` columns
@@ -197,9 +197,21 @@ pub enum Operand<'a, T> {
     Packed(&'a PackedMatrix<T>),
 }
 
-impl<T: Element> Operand<'_, T> {
-    /// The rows `rows` of the left operand for one inner block: in place, or packed into `room`.
-    pub(super) fn left_panel<'s>(
+/// Where the left panels of a product come from.
+pub(super) trait LeftSource<T> {
+    /// The rows `rows` for one inner block: in place, or packed into `room`, which has
+    /// [`left_row_stride`] elements for each row of a tile.
+    fn left_panel<'s>(
+        &'s self,
+        path: Path,
+        rows: &Range<usize>,
+        block: &Range<usize>,
+        room: &'s mut [T],
+    ) -> LeftPanel<'s, T>;
+}
+
+impl<T: Element> LeftSource<T> for Operand<'_, T> {
+    fn left_panel<'s>(
         &'s self,
         path: Path,
         rows: &Range<usize>,
@@ -319,7 +331,7 @@ impl<T: Element> Job<T> for PackRight<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<L: Lanes<Scalar = T>>(self, _: Has<L>) {
+    fn run<L: Lanes<Scalar = T>>(self, has: Has<L>) {
         let PackRight { part, extent: [inner, columns], room } = self;
         let width = L::VECTORS * L::LANES;
         if part.column_stride == 1 {
@@ -336,15 +348,19 @@ impl<T: Element> Job<T> for PackRight<'_, T> {
             }
             return;
         }
-        // Squares of a transposed operand; what is left at the right and the bottom, by element.
-        let (mut right, mut bottom) = (0, 0);
-        if part.row_stride == 1 {
-            (right, bottom) = (columns / SQUARE * SQUARE, inner / SQUARE * SQUARE);
-            for step in (0..bottom).step_by(SQUARE) {
-                for column in (0..right).step_by(SQUARE) {
-                    let from = &part.data[column * part.column_stride + step..];
-                    let to = &mut room[step * width + column..];
-                    transpose_square(from, to, [part.column_stride, width]);
+        // Squares of a transposed operand; what is left beside and below them, by element.
+        let whole = |n: usize| if part.row_stride == 1 { n / L::LANES * L::LANES } else { 0 };
+        let (right, bottom) = (whole(columns), whole(inner));
+        for step in (0..bottom).step_by(L::LANES) {
+            for column in (0..right).step_by(L::LANES) {
+                let from = &part.data[column * part.column_stride + step..];
+                let mut square = [L::splat(has, T::ZERO); LANES_MAX];
+                for (row, vector) in square.iter_mut().enumerate().take(L::LANES) {
+                    *vector = L::read(has, &from[row * part.column_stride..]);
+                }
+                transpose(&mut square);
+                for (row, vector) in square.iter().enumerate().take(L::LANES) {
+                    vector.write(&mut room[(step + row) * width + column..]);
                 }
             }
         }
@@ -355,22 +371,6 @@ impl<T: Element> Job<T> for PackRight<'_, T> {
                 room[step * width + column] = from[step * part.row_stride];
             }
         }
-    }
-}
-
-/// Rows and columns that are transposed at a time.
-const SQUARE: usize = 8;
-
-/// Transposes a square between two places with these distances between rows.
-#[inline(always)]
-fn transpose_square<T: Element>(from: &[T], to: &mut [T], [from_stride, to_stride]: [usize; 2]) {
-    let square: [[T; SQUARE]; SQUARE] = std::array::from_fn(|row| {
-        let from = &from[row * from_stride..][..SQUARE];
-        std::array::from_fn(|column| from[column])
-    });
-    for row in 0..SQUARE {
-        let line: [T; SQUARE] = std::array::from_fn(|column| square[column][row]);
-        to[row * to_stride..][..SQUARE].copy_from_slice(&line);
     }
 }
 

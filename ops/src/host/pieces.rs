@@ -35,6 +35,21 @@ pub fn pieces<T: Send>(
     });
 }
 
+/// As [`pieces`], of two outputs with as many elements: `body(offset, piece, piece of the other)`.
+pub(crate) fn pieces_of_two<T: Send, U: Send>(
+    crew: &Crew,
+    (output, other): (&mut [T], &mut [U]),
+    unit: usize,
+    body: &(dyn Fn(usize, &mut [T], &mut [U]) + Sync),
+) {
+    assert_eq!(output.len(), other.len(), "the outputs are cut alike");
+    let other = DisjointMut::new(other);
+    pieces(crew, output, unit, &|offset, piece| {
+        // SAFETY: as the pieces of the first output, those of the other do not overlap.
+        body(offset, piece, unsafe { other.piece(offset..offset + piece.len()) });
+    });
+}
+
 /// Neighbouring lines that are walked side by side: a cache line of `f32`.
 pub(crate) const STRIP: usize = 16;
 

@@ -19,6 +19,12 @@ use std::{
 
 use bytemuck::Pod;
 
+mod shuffle; // instructions that move lanes
+#[cfg(target_arch = "aarch64")]
+use shuffle::neon;
+#[cfg(target_arch = "x86_64")]
+use shuffle::{avx2, avx512};
+
 /// The largest number of lanes of any vector.
 pub const LANES_MAX: usize = 16;
 
@@ -87,7 +93,7 @@ pub struct TileSize {
 
 /// A number type that the host kernels compute with: `f32`, and `f64` for references.
 pub trait Element:
-    Pod + Send + Sync + PartialEq + Add<Output = Self> + AddAssign + Mul<Output = Self>
+    Pod + Send + Sync + PartialOrd + Add<Output = Self> + AddAssign + Mul<Output = Self>
 {
     /// Zero.
     const ZERO: Self;
@@ -140,13 +146,52 @@ pub trait Lanes: Copy {
 
     /// `self * factor + addend`, rounded once where the path has a fused instruction.
     fn mul_add(self, factor: Self, addend: Self) -> Self;
+
+    /// The even lanes of `self`, then those of `next`.
+    fn even(self, next: Self) -> Self;
+
+    /// The lanes of `self` and `other` in turn: of their first halves, and of their last ones.
+    fn interleave(self, other: Self) -> [Self; 2];
+
+    /// `other` and its mark where `other > self` or `other` is NaN, else `self` and its mark.
+    fn larger(self, other: Self, marks: [Self; 2]) -> [Self; 2];
+
+    /// The first elements of a slice.
+    #[inline(always)]
+    fn read(has: Has<Self>, from: &[Self::Scalar]) -> Self {
+        let from = &from[..Self::LANES];
+        // SAFETY: `from` has a vector of elements.
+        unsafe { Self::load(has, from.as_ptr()) }
+    }
+
+    /// Overwrites the first elements of a slice.
+    #[inline(always)]
+    fn write(self, to: &mut [Self::Scalar]) {
+        let to = &mut to[..Self::LANES];
+        // SAFETY: `to` has a vector of elements.
+        unsafe { self.store(to.as_mut_ptr()) }
+    }
+}
+
+/// Exchanges the rows and columns of the first `L::LANES` vectors: after as many rounds as a lane's
+/// number has bits, the two halves of an element's place have changed sides.
+#[inline(always)]
+pub(super) fn transpose<L: Lanes>(square: &mut [L; LANES_MAX]) {
+    let half = L::LANES / 2;
+    for _ in 0..L::LANES.ilog2() {
+        let before = *square;
+        for row in 0..half {
+            let [even, odd] = before[row].interleave(before[row + half]);
+            (square[2 * row], square[2 * row + 1]) = (even, odd);
+        }
+    }
 }
 
 /// Writes out `impl Lanes` for a register type: the list of its intrinsics.
 macro_rules! lanes {
     ($vector:ty, lanes $lanes:literal, rows $rows:literal, vectors $vectors:literal,
      $load:ident, $store:ident, $splat:ident, $add:ident,
-     |$x:ident, $y:ident, $z:ident| $mul_add:expr) => {
+     |$x:ident, $y:ident, $z:ident| $mul_add:expr, $shuffles:ident) => {
         impl Lanes for $vector {
             type Scalar = f32;
             const LANES: usize = $lanes;
@@ -178,6 +223,21 @@ macro_rules! lanes {
                 // SAFETY: `self` came from a `Has`, which proves the instructions.
                 unsafe { $mul_add }
             }
+            #[inline(always)]
+            fn even(self, next: Self) -> Self {
+                // SAFETY: as above.
+                unsafe { $shuffles::even(self, next) }
+            }
+            #[inline(always)]
+            fn interleave(self, other: Self) -> [Self; 2] {
+                // SAFETY: as above.
+                unsafe { $shuffles::interleave(self, other) }
+            }
+            #[inline(always)]
+            fn larger(self, other: Self, marks: [Self; 2]) -> [Self; 2] {
+                // SAFETY: as above.
+                unsafe { $shuffles::larger(self, other, marks) }
+            }
         }
     };
 }
@@ -186,19 +246,19 @@ macro_rules! lanes {
 #[cfg(target_arch = "x86_64")]
 lanes!(__m512, lanes 16, rows 8, vectors 3,
     _mm512_loadu_ps, _mm512_storeu_ps, _mm512_set1_ps, _mm512_add_ps,
-    |x, y, z| _mm512_fmadd_ps(x, y, z));
+    |x, y, z| _mm512_fmadd_ps(x, y, z), avx512);
 
 // 12 accumulators, 2 vectors of the right operand, 1 of the left: 4 rows of 3 vectors need all 16
 // registers, spill an accumulator, and run at half the speed.
 #[cfg(target_arch = "x86_64")]
 lanes!(__m256, lanes 8, rows 6, vectors 2,
     _mm256_loadu_ps, _mm256_storeu_ps, _mm256_set1_ps, _mm256_add_ps,
-    |x, y, z| _mm256_fmadd_ps(x, y, z));
+    |x, y, z| _mm256_fmadd_ps(x, y, z), avx2);
 
 #[cfg(target_arch = "aarch64")]
 lanes!(float32x4_t, lanes 4, rows 8, vectors 3,
     vld1q_f32, vst1q_f32, vdupq_n_f32, vaddq_f32,
-    |x, y, z| vfmaq_f32(z, x, y));
+    |x, y, z| vfmaq_f32(z, x, y), neon);
 
 /// Eight numbers in an array, for compilers to vectorise with what every CPU has.
 #[derive(Clone, Copy)]
@@ -235,6 +295,27 @@ impl<T: Element> Lanes for Portable<T> {
     #[inline(always)]
     fn mul_add(self, factor: Self, addend: Self) -> Self {
         Portable(std::array::from_fn(|lane| self.0[lane] * factor.0[lane] + addend.0[lane]))
+    }
+
+    #[inline(always)]
+    fn even(self, next: Self) -> Self {
+        Portable(std::array::from_fn(|lane| [self, next][lane / 4].0[lane % 4 * 2]))
+    }
+
+    #[inline(always)]
+    fn interleave(self, other: Self) -> [Self; 2] {
+        [0, 4].map(|half| {
+            Portable(std::array::from_fn(|lane| [self, other][lane % 2].0[half + lane / 2]))
+        })
+    }
+
+    #[inline(always)]
+    fn larger(self, other: Self, marks: [Self; 2]) -> [Self; 2] {
+        let is_nan = |x: T| x.partial_cmp(&x).is_none();
+        let takes = |lane: usize| other.0[lane] > self.0[lane] || is_nan(other.0[lane]);
+        [[self, other], marks].map(|pair| {
+            Portable(std::array::from_fn(|lane| pair[usize::from(takes(lane))].0[lane]))
+        })
     }
 }
 
@@ -296,51 +377,4 @@ impl<T> Job<T> for MeasureTile {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Axpy<'a, T>(&'a [T], &'a mut [T]);
-
-    impl<T: Element> Job<T> for Axpy<'_, T> {
-        type Output = usize;
-
-        #[inline(always)]
-        fn run<L: Lanes<Scalar = T>>(self, has: Has<L>) -> usize {
-            let count = self.0.len().min(self.1.len()) / L::LANES;
-            for vector in 0..count {
-                // SAFETY: `vector < count`, so both slices hold the whole vector.
-                unsafe {
-                    let x = L::load(has, self.0.as_ptr().add(vector * L::LANES));
-                    let to = self.1.as_mut_ptr().add(vector * L::LANES);
-                    x.mul_add(L::splat(has, T::ZERO), L::load(has, to)).add(x).store(to);
-                }
-            }
-            count * L::LANES
-        }
-    }
-
-    #[test]
-    fn every_path_adds_the_same_numbers() {
-        let x: Vec<f32> = (0..64).map(|n| n as f32).collect();
-        for path in Path::available() {
-            let mut y = vec![1.0; 64];
-            assert_eq!(f32::dispatch(path, Axpy(&x, &mut y)), 64, "{path:?}");
-            assert!(y.iter().zip(&x).all(|(y, x)| *y == 1.0 + x), "{path:?}");
-        }
-    }
-
-    #[test]
-    fn the_best_path_is_the_first_and_the_last_is_portable() {
-        let all = Path::available();
-        assert_eq!(Path::best(), all[0]);
-        assert_eq!(all.last(), Some(&Path(Kind::Portable)));
-    }
-
-    #[test]
-    fn tiles_are_whole_vectors() {
-        for path in Path::available() {
-            let tile = path.tile::<f32>();
-            assert!(tile.lanes <= LANES_MAX && tile.columns.is_multiple_of(tile.lanes));
-        }
-    }
-}
+mod tests; // every path does the same

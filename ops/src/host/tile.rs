@@ -18,7 +18,7 @@ use super::{
     disjoint::DisjointMut,
     kernel::{Base, MicroTile, RightPanel, Target},
     pack::{
-        INNER_BLOCK, LINE_BYTES, Operand, RightSource, inner_block_len, inner_blocks,
+        INNER_BLOCK, LINE_BYTES, LeftSource, RightSource, inner_block_len, inner_blocks,
         left_row_stride,
     },
     simd::{Element, LANES_MAX, Path},
@@ -37,9 +37,9 @@ const ROW_CHUNK_MIN: usize = 64;
 const TILES_PER_THREAD: usize = 4;
 
 /// A product of `rows` x `inner` by `inner` x `columns`.
-pub(super) struct Product<'a, T, R> {
+pub(super) struct Product<'a, A, R> {
     pub(super) path: Path,
-    pub(super) left: Operand<'a, T>,
+    pub(super) left: A,
     pub(super) right: &'a R,
     pub(super) inner: usize,
 }
@@ -86,8 +86,8 @@ pub(super) fn scratch_len_max<T: Element>(path: Path, inner: usize, columns: usi
 ///
 /// # Safety
 /// No other task touches the sink's elements of this tile.
-pub(super) unsafe fn compute<T: Element, R: RightSource<T>>(
-    product: &Product<'_, T, R>,
+pub(super) unsafe fn compute<T: Element, A: LeftSource<T>, R: RightSource<T>>(
+    product: &Product<'_, A, R>,
     tile: &Tile,
     sink: &Sink<'_, T>,
     scratch: &mut [T],

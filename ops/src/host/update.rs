@@ -63,3 +63,8 @@ pub(crate) fn update<T: Element + Scalar, const N: usize>(
         }
     });
 }
+
+/// Whether the last input, if it is a gate, says that nothing shall change.
+pub(crate) fn is_closed<T: Element + Scalar>(firing: &Firing<'_>, is_gated: bool) -> bool {
+    is_gated && firing.input(firing.inputs() - 1).elements::<T>()[0] == T::ZERO
+}

@@ -6,7 +6,7 @@
 //! accelerating deep network training by reducing internal covariate shift", 2015.
 //!
 //! # Shape
-//! `x`: `f32` or `f64`, of at least two dimensions; axis 1, or that of [`BatchNorm::axis`], is the
+//! `x`: any float, of at least two dimensions; axis 1, or that of [`BatchNorm::axis`], is the
 //! channel, and fixed. `weight`, `bias`, `running_mean`, `running_var`: `[channel]`, of the same
 //! type. `y`: as `x`.
 //! In training also `mean` and `var`: `[channel]`, what the running ones become:
@@ -18,6 +18,7 @@
 //! `x`, `dx = weight / deviation * (dy - average(dy) - n * average(dy * n))`.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! `y = scale * x + shift`; scale and shift are computed in `f64` and rounded once. In training,
 //! mean and then variance are summed in `f64`, in order. `y` is normalised by the biased variance
 //! (divided by the count), the running variance is made of the unbiased one (by one less). As
@@ -45,6 +46,7 @@ use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::device::on_device;
+use crate::host::widened::widened;
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, wide};
 use crate::torch::Torch;
@@ -110,7 +112,7 @@ impl Operator for BatchNorm {
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let x = &inputs[0];
-        require::element("x", x, &[Element::F32, Element::F64])?;
+        require::element("x", x, &require::FLOATS)?;
         require::axis("x", x, self.axis)?;
         let channels = require::fixed("x", x, self.axis)?;
         let own = Spec::new(x.element, [channels]);
@@ -145,6 +147,9 @@ impl Operator for BatchNorm {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         match self.momentum {
             None => on_device!(
                 target,

@@ -7,7 +7,7 @@
 //! size of `x`.
 //!
 //! # Shape
-//! `x`: `f32` or `f64`; its last `axes` axes are a row -> `y`: the same. With
+//! `x`: any float; its last `axes` axes are a row -> `y`: the same. With
 //! [`RowNorm::weight`], `weight` has the extents of a row, which then is fixed; with
 //! [`RowNorm::affine`] so has `bias`.
 //!
@@ -17,6 +17,7 @@
 //! `dweight = sum dy * n`, `dbias = sum dy`. The statistics are computed again, not kept.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! Sums run in `f64`, in eight turns; the mean is subtracted before squares are taken. As PyTorch's
 //! `layer_norm` and `rms_norm`.
 //!
@@ -35,14 +36,15 @@
 use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::device::Target;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
-    Tolerance,
+    Axes, Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
 use synfire_runtime::spec::{Dimension, Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{add, multiply};
 use crate::device::on_device;
+use crate::host::widened::widened;
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference, wide};
 use crate::torch::Torch;
@@ -124,6 +126,7 @@ impl Operator for RowNorm {
             Centre::Zero => "rms_norm",
         };
         let contract = Contract::new(name).input("x").output("y").tolerance(Tolerance::SUM);
+        let contract = if self.axes == 1 { contract.fusion(Fusion::Rows) } else { contract };
         match self.affine {
             Affine::None => contract.in_place(0, 0),
             Affine::Weight => contract.in_place(0, 0).input("weight"),
@@ -133,7 +136,7 @@ impl Operator for RowNorm {
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let x = &inputs[0];
-        require::element("x", x, &[Element::F32, Element::F64])?;
+        require::element("x", x, &require::FLOATS)?;
         if self.axes == 0 || self.axes > x.rank() {
             let wanted = format!("at least {} dimensions, 1 of them in a row", self.axes);
             return Err(SpecError::new("x", x, wanted));
@@ -167,6 +170,9 @@ impl Operator for RowNorm {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         on_device!(
             target,
             specs,

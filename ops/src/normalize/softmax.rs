@@ -2,13 +2,14 @@
 //! [`log_softmax`]: `y = x - max x - log sum exp(x - max x)`.
 //!
 //! # Shape
-//! `x`: `f32` or `f64`, any of at least one dimension -> `y`: the same. The axis may have extent
+//! `x`: any float, any of at least one dimension -> `y`: the same. The axis may have extent
 //! zero.
 //!
 //! # Gradient
 //! `dx = y * (dy - sum(dy * y))` along the axis; of the logarithm `dx = dy - exp(y) * sum(dy)`.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! The maximum is subtracted, so no finite input overflows. A NaN makes its whole row NaN, as does
 //! `+inf`; a row of `-inf` is NaN. Sums run in the element type, in order. As PyTorch's `softmax`
 //! and `log_softmax`.
@@ -25,19 +26,17 @@
 
 use synfire_runtime::define::Wire;
 use synfire_runtime::device::Target;
-use synfire_runtime::firing::{Firing, Pair};
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
-    SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Fusion, Gradient, Kernel, KernelError, Metadata, Operator, SpecError,
+    Specs, Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::broadcast::binary::{multiply, subtract};
 use crate::device::on_device;
-use crate::host::number::Number;
-use crate::host::pieces::{Grid, STRIP, Strip, strips};
-use crate::host::real::Real;
+use crate::host::widened::widened;
+use crate::marks::Shares;
 use crate::pointwise::unary::{exp, neg};
 use crate::reduce::reduction::{Keep, one_axis, sum};
 use crate::require;
@@ -46,6 +45,7 @@ use crate::torch::{Case, Torch};
 
 #[cfg(feature = "cube")]
 mod cube; // on accelerators
+mod on_host; // line by line
 
 mod onnx; // what ONNX calls it
 pub use onnx::ONNX;
@@ -106,12 +106,17 @@ impl Operator for Softmax {
             Form::Shares => "softmax",
             Form::Logarithms => "log_softmax",
         };
-        Contract::new(name).input("x").output("y").in_place(0, 0).tolerance(Tolerance::SUM)
+        let contract = Contract::new(name).input("x").output("y").in_place(0, 0);
+        let contract = contract.fusion(Fusion::Rows).tolerance(Tolerance::SUM);
+        match self.form {
+            Form::Shares => contract.mark(Shares { axis: self.axis }),
+            Form::Logarithms => contract,
+        }
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let x = &inputs[0];
-        require::element("x", x, &[Element::F32, Element::F64])?;
+        require::element("x", x, &require::FLOATS)?;
         require::axis("x", x, self.axis)?;
         Ok(vec![x.clone()])
     }
@@ -139,84 +144,16 @@ impl Operator for Softmax {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
-        on_device!(target, specs, host: OnHost(*self), cube: cube::OnCube::new(*self, specs)?)
-    }
-}
-
-struct OnHost(Softmax);
-
-impl Kernel for OnHost {
-    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        let crew = firing.crew();
-        let mut y = match firing.pair(0, 0) {
-            Pair::Same(y) => y,
-            Pair::Distinct(x, mut y) => {
-                y.set_extents(&x.extents());
-                y.bytes().copy_from_slice(x.bytes());
-                y
-            }
-        };
-        let lines = Grid::lines(&y.extents(), self.0.axis);
-        let form = self.0.form;
-        match y.spec().element {
-            Element::F32 => strips(crew, y.elements::<f32>(), lines, &|s| on_strip(s, form)),
-            _ => strips(crew, y.elements::<f64>(), lines, &|s| on_strip(s, form)),
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
         }
-        Ok(())
+        on_device!(
+            target,
+            specs,
+            host: on_host::OnHost::new(*self, specs),
+            cube: cube::OnCube::new(*self, specs)?
+        )
     }
-}
-
-/// The lines of a strip, side by side, in place.
-fn on_strip<T: Real + Number>(mut strip: Strip<'_, T>, form: Form) {
-    if let Some(line) = strip.dense() {
-        return on_line(line, form);
-    }
-    let (places, width) = (strip.places.clone(), strip.width);
-    let (mut tops, mut sums) = ([T::of(f64::NEG_INFINITY); STRIP], [T::of(0.0); STRIP]);
-    for place in places.clone() {
-        tops.iter_mut().zip(strip.row(place)).for_each(|(top, x)| *top = larger(*top, *x));
-    }
-    for place in places.clone() {
-        for ((x, top), sum) in strip.row(place).iter_mut().zip(tops).zip(&mut sums) {
-            let (rest, power) = parts(*x, top, form);
-            (*x, *sum) = (rest, *sum + power);
-        }
-    }
-    for place in places {
-        for (x, sum) in strip.row(place).iter_mut().zip(&sums[..width]) {
-            *x = finished(*x, *sum, form);
-        }
-    }
-}
-
-/// A dense line, in place.
-fn on_line<T: Real + Number>(line: &mut [T], form: Form) {
-    let top = line.iter().fold(T::of(f64::NEG_INFINITY), |top, x| larger(top, *x));
-    let mut sum = T::of(0.0);
-    for x in &mut *line {
-        let (rest, power) = parts(*x, top, form);
-        (*x, sum) = (rest, sum + power);
-    }
-    line.iter_mut().for_each(|x| *x = finished(*x, sum, form));
-}
-
-/// A NaN stays: no number is larger.
-#[inline]
-fn larger<T: Real + Number>(top: T, x: T) -> T {
-    if x > top || x.is_nan() { x } else { top }
-}
-
-/// What stays in place of `x` until the sum is known, and what the sum takes.
-#[inline]
-fn parts<T: Real>(x: T, top: T, form: Form) -> (T, T) {
-    let below = x - top;
-    let power = below.exp();
-    (if form == Form::Shares { power } else { below }, power)
-}
-
-#[inline]
-fn finished<T: Real>(rest: T, sum: T, form: Form) -> T {
-    if form == Form::Shares { rest / sum } else { rest - sum.ln() }
 }
 
 /// Both forms: plain, an inner axis, one element, `f64`, large magnitudes, none at all, bounded,

@@ -11,8 +11,8 @@
 //!
 //! # Shape
 //! `weight`: `f32` or `f64`, any fixed; `gradient`, `first`, `second`: as `weight`; `rate`, `step`:
-//! scalars of its type; `step` is the number of this step, from 1 -> `weight`, `first`, `second`,
-//! which may take the places of those that came in.
+//! scalars of its type; `step` is the number of this step, from 1; [gated](Adam::gated) also
+//! `gate`: as `rate` -> `weight`, `first`, `second`, which may take the places of those that came in.
 //!
 //! # Gradient
 //! None: it stands behind the gradient.
@@ -47,7 +47,7 @@ use synfire_runtime::value::Value;
 use crate::device::on_device;
 use crate::host;
 use crate::host::real::Real;
-use crate::host::update::update;
+use crate::host::update::{is_closed, update};
 use crate::require;
 use crate::sample::{Sample, Tensor, noise, reference, wide};
 
@@ -57,7 +57,7 @@ mod cube; // on accelerators
 /// A step with the parts of the old in both moments and what is added to the root of the second.
 #[must_use]
 pub fn adam(betas: [f64; 2], epsilon: f64) -> Adam {
-    Adam { betas, epsilon, weight_decay: 0.0, decoupled_decay: 0.0 }
+    Adam { betas, epsilon, weight_decay: 0.0, decoupled_decay: 0.0, gated: false }
 }
 
 /// See [`adam`].
@@ -67,6 +67,7 @@ pub struct Adam {
     epsilon: f64,
     weight_decay: f64,
     decoupled_decay: f64,
+    gated: bool,
 }
 
 impl Adam {
@@ -83,12 +84,21 @@ impl Adam {
         self.decoupled_decay = decay;
         self
     }
+
+    /// Adds the input `gate`: where it is 0, the step is left out and nothing changes, whatever the
+    /// gradient.
+    #[must_use]
+    pub fn gated(mut self) -> Self {
+        self.gated = true;
+        self
+    }
 }
 
 impl Operator for Adam {
     fn contract(&self) -> Contract {
         let inputs = ["weight", "gradient", "rate", "step", "first", "second"];
         let contract = inputs.iter().fold(Contract::new("adam"), |own, name| own.input(name));
+        let contract = if self.gated { contract.input("gate") } else { contract };
         let contract = contract.output("weight").output("first").output("second");
         let contract = contract.in_place(0, 0).in_place(4, 1).in_place(5, 2);
         // Of the largest weight, which may be far below the root of a moment.
@@ -104,6 +114,9 @@ impl Operator for Adam {
         let scalar = Spec::new(weight.element, [0_usize; 0]);
         require::alike("rate", &inputs[2], &scalar, None)?;
         require::alike("step", &inputs[3], &scalar, None)?;
+        if self.gated {
+            require::alike("gate", &inputs[6], &scalar, None)?;
+        }
         Ok(vec![weight.clone(); 3])
     }
 
@@ -177,8 +190,11 @@ impl Adam {
         let gradient = firing.input(1).elements::<R>();
         let [rate, step] = [2, 3].map(|input| firing.input(input).elements::<R>()[0]);
         let factors = self.factors(rate, step);
+        let is_closed = is_closed::<R>(firing, self.gated);
         update(firing, [(0, 0), (4, 1), (5, 2)], &|offset, parts| {
-            factors.apply(&gradient[offset..], parts);
+            if !is_closed {
+                factors.apply(&gradient[offset..], parts);
+            }
         });
     }
 }
@@ -199,8 +215,8 @@ impl<R: Real> Factors<R> {
     }
 }
 
-/// The first and a late step, both decays, `f64`, a scalar, nothing, several blocks; wrong types
-/// and extents.
+/// The first and a late step, both decays, a gate, `f64`, a scalar, nothing, several blocks; wrong
+/// types and extents.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let plain = || adam([0.9, 0.999], 1e-8);
@@ -209,6 +225,9 @@ pub fn samples() -> Vec<Sample> {
         let scalar = |x: f32| Value::new(&[], &[x]);
         let mut inputs = vec![noise(1, extents), noise(2, extents), scalar(0.1), scalar(step)];
         inputs.extend([noise(3, extents), Value::new(extents, &squares)]);
+        if operator.gated {
+            inputs.push(scalar(f32::from(name != "closed")));
+        }
         if name == "f64" {
             inputs = inputs.iter().map(wide).collect();
         }
@@ -230,6 +249,8 @@ pub fn samples() -> Vec<Sample> {
         case("decay", plain().weight_decay(0.1), 7.0, &[17]),
         case("decoupled decay", plain().decoupled(0.1), 7.0, &[4, 9]),
         case("f64", adam([0.8, 0.9], 1e-3).weight_decay(0.1), 3.0, &[13]),
+        case("open", plain().gated(), 2.0, &[17]),
+        case("closed", plain().gated(), 2.0, &[17]),
         case("scalar", plain(), 2.0, &[]),
         case("nothing", plain(), 2.0, &[0, 3]),
         case("several blocks", plain().decoupled(0.01), 2.0, &[3, 8_209]),
@@ -246,6 +267,9 @@ fn by_definition(operator: &Adam, inputs: &[Tensor]) -> Vec<Tensor> {
     let ([beta1, beta2], [rate, step]) =
         (operator.betas, [2, 3].map(|input: usize| inputs[input].data[0]));
     let mut outputs = [0, 4, 5].map(|input: usize| inputs[input].clone());
+    if inputs.get(6).is_some_and(|gate| gate.data[0] == 0.0) {
+        return outputs.into();
+    }
     for at in 0..inputs[0].data.len() {
         let [weight, slope, first, second] =
             [0, 1, 4, 5].map(|input: usize| inputs[input].data[at]);

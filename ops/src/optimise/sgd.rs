@@ -8,8 +8,8 @@
 //!
 //! # Shape
 //! `weight`: `f32` or `f64`, any fixed; `gradient`: as `weight`; `rate`: a scalar of its type; with
-//! momentum also `velocity`: as `weight` -> `weight` and, with momentum, `velocity`, which may take
-//! the places of those that came in.
+//! momentum also `velocity`: as `weight`; [gated](Sgd::gated) also `gate`: as `rate` -> `weight`
+//! and, with momentum, `velocity`, which may take the places of those that came in.
 //!
 //! # Gradient
 //! None: it stands behind the gradient.
@@ -43,7 +43,7 @@ use synfire_runtime::value::Value;
 use crate::device::on_device;
 use crate::host;
 use crate::host::real::Real;
-use crate::host::update::update;
+use crate::host::update::{is_closed, update};
 use crate::require;
 use crate::sample::{Sample, Tensor, noise, reference, wide};
 
@@ -53,7 +53,7 @@ mod cube; // on accelerators
 /// A step with momentum, none of 0, and a decay of the weights that is added to the gradient.
 #[must_use]
 pub fn sgd(momentum: f64, weight_decay: f64) -> Sgd {
-    Sgd { momentum, weight_decay, nesterov: false }
+    Sgd { momentum, weight_decay, nesterov: false, gated: false }
 }
 
 /// See [`sgd`].
@@ -62,6 +62,7 @@ pub struct Sgd {
     momentum: f64,
     weight_decay: f64,
     nesterov: bool,
+    gated: bool,
 }
 
 impl Sgd {
@@ -69,6 +70,14 @@ impl Sgd {
     #[must_use]
     pub fn nesterov(mut self) -> Self {
         self.nesterov = true;
+        self
+    }
+
+    /// Adds the input `gate`: where it is 0, the step is left out and nothing changes, whatever the
+    /// gradient.
+    #[must_use]
+    pub fn gated(mut self) -> Self {
+        self.gated = true;
         self
     }
 
@@ -81,24 +90,27 @@ impl Operator for Sgd {
     fn contract(&self) -> Contract {
         let contract = Contract::new("sgd").input("weight").input("gradient").input("rate");
         let contract = contract.output("weight").in_place(0, 0);
-        if !self.has_velocity() {
-            return contract;
-        }
-        contract.input("velocity").output("velocity").in_place(3, 1)
+        let contract = match self.has_velocity() {
+            true => contract.input("velocity").output("velocity").in_place(3, 1),
+            false => contract,
+        };
+        if self.gated { contract.input("gate") } else { contract }
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
         let weight = &inputs[0];
         require::weight("weight", weight)?;
         require::alike("gradient", &inputs[1], weight, None)?;
-        require::alike("rate", &inputs[2], &Spec::new(weight.element, [0_usize; 0]), None)?;
-        match inputs.get(3) {
-            Some(velocity) => {
-                require::alike("velocity", velocity, weight, None)?;
-                Ok(vec![weight.clone(), weight.clone()])
-            }
-            None => Ok(vec![weight.clone()]),
+        let scalar = Spec::new(weight.element, [0_usize; 0]);
+        require::alike("rate", &inputs[2], &scalar, None)?;
+        if self.gated {
+            require::alike("gate", &inputs[inputs.len() - 1], &scalar, None)?;
         }
+        if !self.has_velocity() {
+            return Ok(vec![weight.clone()]);
+        }
+        require::alike("velocity", &inputs[3], weight, None)?;
+        Ok(vec![weight.clone(), weight.clone()])
     }
 
     fn metadata(&self, inputs: &[Spec], outputs: &[Spec]) -> Metadata {
@@ -143,13 +155,17 @@ impl Sgd {
     fn step<R: Real + host::Element>(&self, firing: &mut Firing<'_>) {
         let gradient = firing.input(1).elements::<R>();
         let rate = firing.input(2).elements::<R>()[0];
+        let is_closed = is_closed::<R>(firing, self.gated);
         if self.has_velocity() {
             update(firing, [(0, 0), (3, 1)], &|offset, [weight, velocity]| {
-                self.with_velocity(rate, &gradient[offset..], weight, velocity);
+                if !is_closed {
+                    self.with_velocity(rate, &gradient[offset..], weight, velocity);
+                }
             });
         } else {
             update(firing, [(0, 0)], &|offset, [weight]| {
-                for (weight, &gradient) in weight.iter_mut().zip(&gradient[offset..]) {
+                let gradient = if is_closed { &[] } else { &gradient[offset..] };
+                for (weight, &gradient) in weight.iter_mut().zip(gradient) {
                     *weight = *weight - rate * self.decayed(gradient, *weight);
                 }
             });
@@ -184,14 +200,17 @@ impl Sgd {
     }
 }
 
-/// With and without velocity, decay and looking ahead; `f64`, a scalar, nothing, several blocks;
-/// wrong types and extents.
+/// With and without velocity, decay, looking ahead, and a gate; `f64`, a scalar, nothing, several
+/// blocks; wrong types and extents.
 #[must_use]
 pub fn samples() -> Vec<Sample> {
     let case = |name: &str, operator: Sgd, extents: &[usize]| {
         let mut inputs = vec![noise(1, extents), noise(2, extents), Value::new(&[], &[0.3_f32])];
         if operator.has_velocity() {
             inputs.push(noise(3, extents));
+        }
+        if operator.gated {
+            inputs.push(Value::new(&[], &[f32::from(name != "closed")]));
         }
         if name == "f64" {
             inputs = inputs.iter().map(wide).collect();
@@ -218,6 +237,10 @@ pub fn samples() -> Vec<Sample> {
         case("nesterov", sgd(0.9, 0.01).nesterov(), &[4, 9]),
         case("decay", sgd(0.0, 0.2), &[11]),
         case("f64", sgd(0.5, 0.1).nesterov(), &[13]),
+        case("open", sgd(0.9, 0.1).gated(), &[17]),
+        case("closed", sgd(0.9, 0.1).gated(), &[17]),
+        case("open", sgd(0.0, 0.1).gated(), &[17]),
+        case("closed", sgd(0.0, 0.1).gated(), &[17]),
         case("scalar", sgd(0.9, 0.0), &[]),
         case("nothing", sgd(0.9, 0.0), &[0, 3]),
         case("several blocks", sgd(0.9, 0.1), &[3, 8_209]),
@@ -230,13 +253,17 @@ pub fn samples() -> Vec<Sample> {
 
 /// The recursion, written as the sums that it makes.
 fn by_definition(operator: &Sgd, inputs: &[Tensor]) -> Vec<Tensor> {
-    let Sgd { momentum, weight_decay, nesterov } = *operator;
+    let Sgd { momentum, weight_decay, nesterov, gated } = *operator;
     let rate = inputs[2].data[0];
+    let velocity = inputs.get(3).filter(|_| momentum != 0.0);
     let mut outputs = vec![inputs[0].clone()];
-    outputs.extend(inputs.get(3).cloned());
+    outputs.extend(velocity.cloned());
+    if gated && inputs.last().is_some_and(|gate| gate.data[0] == 0.0) {
+        return outputs;
+    }
     for at in 0..inputs[0].data.len() {
         let [weight, gradient] = [0, 1].map(|input: usize| inputs[input].data[at]);
-        let old = inputs.get(3).map_or(0.0, |velocity| velocity.data[at]);
+        let old = velocity.map_or(0.0, |velocity| velocity.data[at]);
         let decayed = weight_decay * weight + gradient;
         let moved = match nesterov {
             true => decayed * (1.0 + momentum) + momentum * momentum * old,

@@ -36,6 +36,7 @@ use synfire_runtime::operator::Operator;
 use synfire_runtime::spec::{Dimension, Element, Spec};
 use synfire_runtime::value::Value;
 
+use crate::marks::Affine;
 use crate::sample::{Sample, bounded_first, noise};
 
 #[cfg(feature = "cube")]
@@ -89,7 +90,7 @@ rows! {
         |x, _y| 2.0 * x;
     /// `value`, whatever `x` is: a constant of the extents of a stream.
     fill(value = 0.5) EXACT: |_x| value, |_x| value,
-        |_x, _y| 0.0;
+        |_x, _y| 0.0 => Affine { slope: 0.0, offset: value };
     /// The sine, `x` in radians.
     sin() CLOSE: |x| x.sin(), |x| 2.0 * (0.5 * x).sin() * (0.5 * x).cos(),
         |x, _y| x.to(cos());
@@ -107,7 +108,7 @@ rows! {
         |_x, y| y * (1.0 - y);
     /// `x` where it is above 0, else 0.
     relu() EXACT: |x| if x <= R::of(0.0) { R::of(0.0) } else { x }, |x| nan_or(x, x.max(0.0)),
-        |x, _y| x.above(0.0);
+        |_x, y| Slope::Gate(y);
     /// `x` where it is above 0, else `slope * x`.
     leaky_relu(slope = 0.25) CLOSE: |x| if x > R::of(0.0) { x } else { x * slope },
         |x| nan_or(x, x.max(0.0) + slope * x.min(0.0)),
@@ -182,7 +183,7 @@ rows! {
         |_x, _y| 0.0;
     /// `factor * x`.
     scale(factor = -1.5) CLOSE: |x| x * factor, |x| x / (1.0 / factor),
-        |_x, _y| factor;
+        |_x, _y| factor => Affine { slope: factor, offset: 0.0 };
     /// `x + offset`.
     shift(offset = 0.75) CLOSE: |x| x + offset, |x| x - (0.0 - offset),
         |_x, _y| 1.0;

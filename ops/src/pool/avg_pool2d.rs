@@ -3,7 +3,7 @@
 //! them.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! `x`: any float `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
 //! be bounded.
 //! `y`: the same with `(extent + padding - kernel) / s + 1` rows and columns, rounded as
 //! [`Rounding`] says. The padding of a side is at most half of the kernel.
@@ -12,6 +12,7 @@
 //! `dx` is the sum of `dy / size` over the windows that a pixel is in: a `window_sum`.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! The sum runs row by row, then it is divided. A NaN in a window gives NaN. Where a
 //! window is cut off beyond the padding ([`Rounding::Ceiling`]), the size counts what is left. As
 //! PyTorch's `avg_pool2d`.
@@ -39,6 +40,7 @@ use super::window_sum::window_sum;
 use crate::device::on_device;
 use crate::host::real::Real;
 use crate::host::simd::{Element as Number, Has, Job, Lanes, Path};
+use crate::host::widened::widened;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Motion, Pair, Pool, Rounding};
 
@@ -113,6 +115,9 @@ impl Operator for AvgPool2d {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         let pool = self.pool(&specs.inputs[0]).expect("the shape rule accepted this input");
         let counting = self.counting;
         let host = OnHost { pool, counting, path: Path::best(), element: specs.inputs[0].element };

@@ -2,7 +2,7 @@
 //! with stride `s` and dilation `d`; pixels outside `x` count as `-inf`.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! `x`: any float `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
 //! be bounded.
 //! `y`: the same with `(extent + padding - d * (kernel - 1) - 1) / s + 1` rows and columns, rounded
 //! as [`Rounding`] says. The padding of a side is at most half of `d * (kernel - 1) + 1`.
@@ -12,6 +12,7 @@
 //! windows that overlap add. [`max_pool2d_indices`] finds these pixels again, `pool_scatter` adds.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! Exact. A NaN in a window gives NaN, of unspecified sign and payload. As PyTorch's `max_pool2d`.
 //!
 //! # Example
@@ -36,8 +37,8 @@ use synfire_runtime::value::Value;
 use super::max_pool2d_indices::max_pool2d_indices;
 use super::pool_scatter::scatter_within;
 use crate::device::on_device;
-use crate::host::number::Number;
-use crate::host::simd::{Element as Vectored, Has, Job, Lanes, Path};
+use crate::host::simd::Path;
+use crate::host::widened::widened;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Motion, Pair, Pool, Rounding};
 
@@ -95,6 +96,9 @@ impl Operator for MaxPool2d {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         let pool = self.pool(&specs.inputs[0]).expect("the shape rule accepted this input");
         let host = OnHost { pool, path: Path::best(), element: specs.inputs[0].element };
         if host.element == Element::F64 {
@@ -115,41 +119,13 @@ struct OnHost {
     element: Element,
 }
 
-impl OnHost {
-    fn fire_as<T: Vectored + Number>(&self, firing: &mut Firing<'_>, least: T) {
-        let path = self.path;
-        self.pool.rows::<T>(firing, &|row, y| {
-            y.fill(least);
-            row.taps(y, |pixels, y, stride| T::dispatch(path, Largest { pixels, y, stride }));
-        });
-    }
-}
-
 impl Kernel for OnHost {
     fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
         match self.element {
-            Element::F64 => self.fire_as(firing, f64::NEG_INFINITY),
-            _ => self.fire_as(firing, f32::NEG_INFINITY),
+            Element::F64 => self.pool.largest(firing, self.path, f64::NEG_INFINITY),
+            _ => self.pool.largest(firing, self.path, f32::NEG_INFINITY),
         }
         Ok(())
-    }
-}
-
-/// Raises each `y` to every `stride`-th pixel.
-struct Largest<'a, T> {
-    pixels: &'a [T],
-    y: &'a mut [T],
-    stride: usize,
-}
-
-impl<T: Vectored + Number> Job<T> for Largest<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<L: Lanes<Scalar = T>>(self, _: Has<L>) {
-        // A NaN stays: it compares false with everything.
-        let larger = |y: T, x: T| if x > y || x.is_nan() { x } else { y };
-        window::along(self.pixels, self.y, self.stride, larger);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Max pooling with indices: the largest pixel of each window, and where in its channel it is.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
+//! `x`: any float `[batch, channel, row, column]` or `[channel, row, column]`; the batch may
 //! be bounded. `y`: as [`max_pool2d`](super::max_pool2d), or with the given rows and columns if the
 //! pool is adaptive. `index`: `i64` of the extents of `y`.
 //!
@@ -28,23 +28,24 @@
 //! ```
 
 use synfire_runtime::device::Target;
-use synfire_runtime::firing::Firing;
 use synfire_runtime::operator::{
-    Axes, Backward, Contract, FireError, Gradient, Kernel, KernelError, Metadata, Operator,
-    SpecError, Specs, Tolerance,
+    Axes, Backward, Contract, Gradient, Kernel, KernelError, Metadata, Operator, SpecError, Specs,
+    Tolerance,
 };
 use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use super::pool_scatter::scatter_within;
 use crate::device::on_device;
-use crate::host::number::Number;
-use crate::host::pieces::pieces;
+use crate::host::simd::Path;
+use crate::host::widened::widened;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Image, Motion, Pair, Pool, Rounding, Spans};
 
 #[cfg(feature = "cube")]
 mod cube; // a unit for each window
+mod on_host; // blocks of windows, or one after the other
+use on_host::OnHost;
 
 /// Max pooling with indices over windows of `kernel`, one number for both directions or
 /// `[rows, columns]`, which lie side by side: the stride is the kernel until
@@ -76,10 +77,15 @@ pub struct MaxPool2dIndices {
 window::setters!(MaxPool2dIndices: stride, dilation, padding, window, rounding);
 
 impl MaxPool2dIndices {
+    /// The windows over `x`, unless the pool is adaptive.
+    fn pool(&self, x: &Spec) -> Result<Pool, SpecError> {
+        Pool::new(x, self.motion.window(self.kernel), self.rounding)
+    }
+
     /// The windows over `x`.
     fn windows(&self, x: &Spec) -> Result<Windows, SpecError> {
         let Some(places) = self.places else {
-            let pool = Pool::new(x, self.motion.window(self.kernel), self.rounding)?;
+            let pool = self.pool(x)?;
             return Ok(Windows { spans: pool.spans(), dilation: self.motion.dilation });
         };
         let image = Image::of(x)?;
@@ -140,74 +146,17 @@ impl Operator for MaxPool2dIndices {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         let windows = self.windows(&specs.inputs[0]).expect("the shape rule accepted this input");
+        let pool = self.pool(&specs.inputs[0]).ok();
+        let pool = pool.filter(|pool| self.places.is_none() && pool.is_compact());
+        let host = OnHost { pool, windows: windows.clone(), path: Path::best() };
         match specs.inputs[0].element {
-            Element::F64 => on_device!(target, specs, host: OnHost { windows }),
-            _ => on_device!(
-                target,
-                specs,
-                host: OnHost { windows: windows.clone() },
-                cube: cube::OnCube(windows)
-            ),
+            Element::F64 => on_device!(target, specs, host: host),
+            _ => on_device!(target, specs, host: host, cube: cube::OnCube(windows)),
         }
-    }
-}
-
-struct OnHost {
-    windows: Windows,
-}
-
-impl Kernel for OnHost {
-    fn fire(&mut self, firing: &mut Firing<'_>) -> Result<(), FireError> {
-        match firing.input(0).spec().element {
-            Element::F64 => self.fire_as(firing, f64::NEG_INFINITY),
-            _ => self.fire_as(firing, f32::NEG_INFINITY),
-        }
-        Ok(())
-    }
-}
-
-impl OnHost {
-    fn fire_as<T: Number>(&self, firing: &mut Firing<'_>, least: T) {
-        let (crew, x) = (firing.crew(), firing.input(0));
-        let (mut y, mut index) = (firing.output(0), firing.output(1));
-        window::set_batch(&mut y, &x);
-        window::set_batch(&mut index, &x);
-        let x = x.elements::<T>();
-        let [rows, columns] = self.windows.spans;
-        let pixels = rows.extent * columns.extent;
-        pieces(crew, index.elements::<i64>(), columns.places, &|offset, piece| {
-            for (number, index) in piece.chunks_exact_mut(columns.places).enumerate() {
-                let row = offset / columns.places + number;
-                let plane = &x[row / rows.places * pixels..][..pixels];
-                for (column, index) in index.iter_mut().enumerate() {
-                    *index = self.largest(plane, [row % rows.places, column]);
-                }
-            }
-        });
-        let (index, places) = (&*index.elements::<i64>(), rows.places * columns.places);
-        pieces(crew, y.elements::<T>(), 1, &|offset, piece| {
-            for (number, y) in piece.iter_mut().enumerate() {
-                let plane = (offset + number) / places * pixels;
-                let pixel = usize::try_from(index[offset + number]);
-                *y = pixel.map_or(least, |pixel| x[plane + pixel]);
-            }
-        });
-    }
-
-    /// Where the largest pixel of a window is, -1 for none.
-    fn largest<T: Number>(&self, plane: &[T], [row, column]: [usize; 2]) -> i64 {
-        let (mut index, mut largest) = (-1, None);
-        for i in self.windows.seen(0, row) {
-            let line = i * self.windows.spans[1].extent;
-            for j in self.windows.seen(1, column) {
-                let pixel = plane[line + j];
-                if largest.is_none_or(|largest| pixel > largest) || pixel.is_nan() {
-                    (index, largest) = ((line + j) as i64, Some(pixel));
-                }
-            }
-        }
-        index
     }
 }
 

@@ -10,7 +10,7 @@
 //! the few windows that it is in, where `scatter_add` would ask all of them.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]`, the image of a
+//! `x`: any float `[batch, channel, row, column]` or `[channel, row, column]`, the image of a
 //! gather, the windows of the others; the batch may be bounded. `index`: `i64` of the extents of
 //! the windows. `y`: of the extents of the other one.
 //!
@@ -19,6 +19,7 @@
 //! pixel each gets the gradient, as in PyTorch. None for `index`.
 //!
 //! # Numerics
+//! Floats of 16 bits are computed in `f32`, on the host alone, and rounded once.
 //! Sums run window by window. An index counts pixels row by row. One that is no pixel and not -1
 //! fails the firing; an accelerator cannot fail for one index: it gathers 0 there and scatters
 //! nowhere. As PyTorch's `max_unpool2d`.
@@ -44,6 +45,7 @@ use synfire_runtime::spec::{Element, Spec};
 use synfire_runtime::value::Value;
 
 use crate::device::on_device;
+use crate::host::widened::widened;
 use crate::require;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Image, Spans};
@@ -154,6 +156,9 @@ impl Operator for PoolScatter {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         match specs.inputs[0].element {
             Element::F64 => on_device!(target, specs, host: OnHost(*self)),
             _ => on_device!(target, specs, host: OnHost(*self), cube: cube::OnCube(*self)),

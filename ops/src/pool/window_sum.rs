@@ -5,7 +5,7 @@
 //! windows that a pixel is in are neighbours too.
 //!
 //! # Shape
-//! `x`: `f32` or `f64` `[batch, channel, row, column]` or `[channel, row, column]` with as many
+//! `x`: any float `[batch, channel, row, column]` or `[channel, row, column]` with as many
 //! rows and columns as the windows cover; the batch may be bounded. `y`: the same with a row and a
 //! column for each window row and column.
 //!
@@ -41,6 +41,7 @@ use super::avg_pool2d::Counting;
 use crate::device::on_device;
 use crate::host::pieces::pieces;
 use crate::host::real::Real;
+use crate::host::widened::widened;
 use crate::sample::{Expect, Sample, Tensor, bounded_first, noise, reference};
 use crate::window::{self, Image, Spans};
 
@@ -147,14 +148,13 @@ impl Operator for WindowSum {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         match specs.inputs[0].element {
             Element::F64 => on_device!(target, specs, host: OnHost::<f64>::new(self)),
-            _ => on_device!(
-                target,
-                specs,
-                host: OnHost::<f32>::new(self),
-                cube: cube::OnCube(self.clone())
-            ),
+            _ => on_device!(target, specs, host: OnHost::<f32>::new(self),
+                cube: cube::OnCube(self.clone())),
         }
     }
 }

@@ -5,9 +5,14 @@ use synfire_runtime::operator::{Axes, SpecError};
 use synfire_runtime::spec::{Scalar, Spec};
 
 use super::{Image, Spans, set_batch, split};
-use crate::host::pieces::pieces;
+use crate::host::pieces::{pieces, pieces_of_two};
+use crate::host::real::Real;
+use crate::host::simd::{Element, Path};
 use crate::host::window::{Padding, Window};
 use crate::sample::Tensor;
+
+mod largest; // the largest pixel of each window
+use largest::Largest;
 
 /// What becomes of a last window that is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +85,48 @@ impl Pool {
                 let plane = &x[row / height * pixels..][..pixels];
                 body(&Row { pool: self, plane, place: row % height }, y);
             }
+        });
+    }
+
+    /// Fires: the largest pixel of each window, `least` where it sees none.
+    pub(crate) fn largest<T: Element + Real + Into<f64>>(
+        &self,
+        firing: &mut Firing<'_>,
+        path: Path,
+        least: T,
+    ) {
+        let (crew, x, mut y) = (firing.crew(), firing.input(0), firing.output(0));
+        set_batch(&mut y, &x);
+        let (x, width) = (x.elements::<T>(), self.places[1]);
+        pieces(crew, y.elements::<T>(), width, &|offset, y| {
+            let (pool, row, index) = (self, offset / width, &mut [][..]);
+            T::dispatch(path, Largest::<T, false> { pool, x, row, least, y, index });
+        });
+    }
+
+    /// Whether an `f32` can count the pixels from a window's first tap to its last.
+    pub(crate) fn is_compact(&self) -> bool {
+        let [rows, columns] = self.window.span();
+        let pixels = rows.checked_mul(self.image.extent[1]).and_then(|n| n.checked_add(columns));
+        pixels.is_some_and(|pixels| pixels < 1 << f32::MANTISSA_DIGITS)
+    }
+
+    /// Fires: the largest pixel of each window, and, as output 1, where in its channel it is.
+    pub(crate) fn largest_indexed<T: Element + Real + Into<f64>>(
+        &self,
+        firing: &mut Firing<'_>,
+        path: Path,
+        least: T,
+    ) {
+        let (crew, x) = (firing.crew(), firing.input(0));
+        let (mut y, mut index) = (firing.output(0), firing.output(1));
+        set_batch(&mut y, &x);
+        set_batch(&mut index, &x);
+        let (x, width) = (x.elements::<T>(), self.places[1]);
+        let outputs = (y.elements::<T>(), index.elements::<i64>());
+        pieces_of_two(crew, outputs, width, &|offset, y, index| {
+            let (pool, row) = (self, offset / width);
+            T::dispatch(path, Largest::<T, true> { pool, x, row, least, y, index });
         });
     }
 

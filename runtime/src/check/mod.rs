@@ -172,7 +172,10 @@ fn misfit(node: &DraftNode, faults: &mut Vec<Fault>) {
     let Some(spec) = node.outputs.first() else { return };
     let found = match initial {
         Initial::Value(value) if !value.fits(spec) => value.spec().to_string(),
-        Initial::Uniform { .. } | Initial::Normal { .. } => "random initial tokens".into(),
+        Initial::Uniform { .. }
+        | Initial::Normal { .. }
+        | Initial::TruncatedNormal { .. }
+        | Initial::Orthogonal { .. } => "random initial tokens".into(),
         _ => return,
     };
     let fault = Fault::new(Stage::Check, Code::Initial, node.path.clone()).found(found);

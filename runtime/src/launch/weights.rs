@@ -1,5 +1,7 @@
 //! The first values of parameters and delays.
 
+mod draws; // numbers that need more than one draw each
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -126,17 +128,25 @@ pub(crate) fn value(initial: &Initial, spec: &Spec, seed: Seed) -> Option<Value>
     }
 }
 
-/// Writes an initial token in place, so that launching takes no memory beside the registers.
+/// Writes an initial token in place, so that launching takes no memory beside the registers; an
+/// orthogonal matrix takes its elements in `f64` for as long as it is made.
 pub(super) fn write(initial: &Initial, spec: &Spec, seed: Seed, bytes: &mut [u8]) {
     let number = |index: usize| match *initial {
         Initial::Constant(number) => number,
         Initial::Uniform { bound } => bound * (2.0 * seed.uniform(index as u64) - 1.0),
         Initial::Normal { deviation } => deviation * seed.normal(index as u64),
-        Initial::Zeros | Initial::Value(_) | Initial::Null => unreachable!("handled below"),
+        Initial::TruncatedNormal { deviation, bound } => {
+            draws::truncated_normal(deviation, bound, seed, index as u64)
+        }
+        _ => unreachable!("handled below"),
     };
     match initial {
         Initial::Null | Initial::Zeros => bytes.fill(0),
         Initial::Value(value) => bytes.copy_from_slice(value.bytes()),
+        Initial::Orthogonal { gain } => {
+            let matrix = draws::orthogonal(&spec.bounds(), seed);
+            fill(spec.element, |index| gain * matrix[index], bytes);
+        }
         _ => fill(spec.element, number, bytes),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Period, Recompute};
+use super::{Absorbed, Period, Recompute};
 use crate::place::Placed;
 use crate::spec::Spec;
 
@@ -29,6 +29,8 @@ pub struct PlanData {
     pub batch: u32,
     /// See [`crate::plan::Limits::probes`].
     pub probes: Vec<String>,
+    /// What one operator computes in the place of several, one after the other.
+    pub absorbed: Vec<Absorbed>,
     /// What is computed again instead of kept, one after the other.
     pub recomputed: Vec<Recompute>,
     /// What the plan was made to expect: the period of one iteration.

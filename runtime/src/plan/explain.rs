@@ -80,6 +80,10 @@ impl Plan {
     fn write_step(&self, text: &mut String, actor: &Actor, times: u32) -> std::fmt::Result {
         let data = &self.data;
         let mut names = actor.operator.clone();
+        let path = super::rematerialise::original(&actor.path);
+        if let Some(absorbed) = data.absorbed.iter().find(|absorbed| absorbed.into == path) {
+            write!(names, " for {}", absorbed.operators.join(" + "))?;
+        }
         for &stage in &actor.stages {
             write!(names, " + {}", data.actors[stage as usize].operator)?;
         }

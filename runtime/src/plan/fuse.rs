@@ -52,7 +52,7 @@ pub(super) fn fuse(placed: &Placed, limits: &Limits, data: &mut PlanData) {
 }
 
 fn takes_stages(graph: &GraphData, node: usize) -> bool {
-    graph.nodes[node].contract.fusion != Fusion::None
+    matches!(graph.nodes[node].contract.fusion, Fusion::Producer | Fusion::Stage)
 }
 
 /// The node that can run as a stage over output 0 of `last`, if any.

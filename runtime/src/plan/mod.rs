@@ -11,6 +11,7 @@
 //! only, and tokens that others wait for are published in its middle, as soon as they exist.
 
 mod data; // what a plan holds
+mod absorb; // several nodes become one operator
 mod lane; // orders and volleys
 mod register; // every output gets a register
 mod fuse; // pointwise chains into their producer
@@ -28,6 +29,7 @@ use crate::graph::{GraphData, Role};
 use crate::operator::{Kernel, KernelError, Specs, Workspace};
 use crate::place::{Estimate, Placed};
 
+pub use absorb::Absorbed;
 pub use cycle::Period;
 pub(crate) use data::ALIGNMENT;
 pub use data::{Actor, Inlet, Lane, Link, MemoryRow, PlanData, Register, Step, Storage, Volley};
@@ -50,7 +52,7 @@ pub struct Limits {
     pub orders: BTreeMap<String, Vec<String>>,
     /// Streams, by `node path:port`, that shall be observable: they are not fused away.
     pub probes: Vec<String>,
-    /// Whether pointwise chains are fused into their producer.
+    /// Whether nodes are fused: chains into their producer, several into one operator.
     pub fusion: bool,
     /// Whether registers inside a volley share memory.
     pub reuse: bool,
@@ -101,9 +103,15 @@ pub fn plan(placed: &Placed, limits: &Limits) -> Result<Plan, Faults> {
     let mut faults = Vec::new();
     lane::volleys(placed, limits, &mut faults);
     unknown_streams(&placed.graph.0, limits, &mut faults);
-    let workspaces = workspaces(placed, &mut faults);
+    Faults::or(std::mem::take(&mut faults), || ())?;
+    let (placed, absorbed) = match limits.fusion {
+        true => absorb::absorb(placed, limits),
+        false => (placed.clone(), Vec::new()),
+    };
+    let limits = &limits.without(&absorbed);
+    let workspaces = workspaces(&placed, &mut faults);
     Faults::or(faults, || ())?;
-    let kept = attempt(placed, limits, &workspaces, Vec::new())?;
+    let kept = attempt(&placed, limits, &workspaces, (absorbed, Vec::new()))?;
     let bytes = |plan: &Plan| plan.memory().iter().map(MemoryRow::total_bytes).sum::<u64>();
     let all = bytes(&kept);
     let plan = rematerialise::within(kept, limits, &workspaces);
@@ -130,7 +138,7 @@ fn attempt(
     placed: &Placed,
     limits: &Limits,
     workspaces: &Workspaces,
-    recomputed: Vec<Recompute>,
+    (absorbed, recomputed): (Vec<Absorbed>, Vec<Recompute>),
 ) -> Result<Plan, Faults> {
     let graph = &*placed.graph.0;
     let mut faults = Vec::new();
@@ -157,6 +165,7 @@ fn attempt(
         links: Vec::new(),
         batch: limits.batch.clamp(1, BATCH_MAX),
         probes: limits.probes.clone(),
+        absorbed,
         recomputed,
         period: Period::default(),
     };
@@ -260,7 +269,8 @@ impl Plan {
         &self.data
     }
 
-    /// The placed graph that it is for, with the twins of what is computed again.
+    /// The placed graph that it is for, with forms in the place of what they absorbed and with the
+    /// twins of what is computed again.
     #[must_use]
     pub fn placed(&self) -> &Placed {
         &self.placed
@@ -271,8 +281,10 @@ impl Plan {
     /// # Errors
     /// When it was made for another graph or breaks a rule of plans.
     pub fn bind(data: PlanData, placed: &Placed) -> Result<Self, Faults> {
+        let absorb = |placed: Placed, what| placed.absorb_again(what, &data.probes);
+        let placed = data.absorbed.iter().try_fold(placed.clone(), absorb)?;
         let again = |placed: Placed, what: &Recompute| placed.recompute(what);
-        let placed = data.recomputed.iter().try_fold(placed.clone(), again)?;
+        let placed = data.recomputed.iter().try_fold(placed, again)?;
         verify(&placed, &data).map_err(|fault| Faults::from(*fault))?;
         Ok(Self { placed, data })
     }

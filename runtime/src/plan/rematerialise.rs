@@ -51,7 +51,8 @@ pub(super) fn within(plan: Plan, limits: &Limits, workspaces: &Workspaces) -> Pl
             let placed = best.placed.recompute(&candidate).ok()?;
             let mut recomputed = best.data.recomputed.clone();
             recomputed.push(candidate);
-            let next = attempt(&placed, limits, workspaces, recomputed).ok()?;
+            let parts = (best.data.absorbed.clone(), recomputed);
+            let next = attempt(&placed, limits, workspaces, parts).ok()?;
             let weight = weight(&next, limits);
             (weight < least).then_some((next, weight))
         });

@@ -33,6 +33,7 @@ pub(crate) fn verify(placed: &Placed, data: &PlanData) -> Checked {
     storage(placed, data)?;
     links(placed, data)?;
     fusion(placed, data)?;
+    absorbed(data)?;
     for volley in &data.volleys {
         let early = super::lane::early(placed, data, volley);
         rule(early.is_none(), "", "every step after what it reads")?;
@@ -281,6 +282,22 @@ fn fusion(placed: &Placed, data: &PlanData) -> Checked {
             let kept = actor.outputs.first() == data.actors[last].outputs.first();
             rule(kept, name, "the output of its last stage")?;
             rule(!graph.token_edges().any(reads_between), name, "no reader between stages")?;
+        }
+    }
+    Ok(())
+}
+
+/// What was absorbed is computed by another, and by nobody else: no actor and no probe names it.
+fn absorbed(data: &PlanData) -> Checked {
+    for own in &data.absorbed {
+        let stays = data.actors.iter().any(|actor| actor.path == own.into && actor.lane.is_some());
+        rule(stays, &own.into, "an actor for what was absorbed")?;
+        rule(own.operators.len() == own.nodes.len() + 1, &own.into, "an operator for each part")?;
+        for path in &own.nodes {
+            let is_left = data.actors.iter().any(|actor| actor.path == *path);
+            let probes = data.probes.iter().filter_map(|probe| probe.rsplit_once(':'));
+            let is_probed = probes.into_iter().any(|(probed, _)| probed == path);
+            rule(!is_left && !is_probed, path, "no trace of what was absorbed")?;
         }
     }
     Ok(())

@@ -30,6 +30,7 @@ mod network; // encoders and decoders
 use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
+use crate::blocks::Mode;
 use network::{reconstruction, segmentation, window};
 
 /// What the decoder of the segmentation network up-samples.
@@ -56,6 +57,8 @@ pub struct Config {
     pub points: usize,
     /// See [`Wiring`].
     pub wiring: Wiring,
+    /// What the norms are built for.
+    pub mode: Mode,
 }
 
 impl Config {
@@ -76,6 +79,7 @@ impl Config {
             resolution_m: 0.4,
             points: 131_072,
             wiring: Wiring::Intended,
+            mode: Mode::Evaluate,
         }
     }
 
@@ -127,10 +131,30 @@ pub fn define(config: &Config, draft: &mut Draft, cloud: Wire) -> Outputs {
 
 /// Both networks over their last maps, `f32[1, maps, size, size]` each, oldest first.
 pub fn networks(config: &Config, draft: &mut Draft, maps: [Wire; 2]) -> Outputs {
-    draft.scope("ppn", |draft| Outputs {
-        segmentation: draft.scope("segmentation", |draft| segmentation(config, draft, maps[0])),
-        reconstruction: draft
-            .scope("reconstruction", |draft| reconstruction(config, draft, maps[1])),
+    Outputs {
+        segmentation: network(config, draft, Network::Segmentation, maps[0]),
+        reconstruction: network(config, draft, Network::Reconstruction, maps[1]),
+    }
+}
+
+/// The two networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// With side features.
+    Segmentation,
+    /// Without.
+    Reconstruction,
+}
+
+/// One network over its last maps, `f32[batch, maps, size, size]` -> `f32[batch, 1, size, size]`.
+pub fn network(config: &Config, draft: &mut Draft, network: Network, maps: Wire) -> Wire {
+    draft.scope("ppn", |draft| match network {
+        Network::Segmentation => {
+            draft.scope("segmentation", |draft| segmentation(config, draft, maps))
+        }
+        Network::Reconstruction => {
+            draft.scope("reconstruction", |draft| reconstruction(config, draft, maps))
+        }
     })
 }
 

@@ -66,8 +66,7 @@ fn basic(draft: &mut Draft, x: Wire, (channels, stride): (usize, usize), mode: M
     let y = draft.apply(relu(), &[y]);
     let y = unit(draft, "unit2", y, (channels, 3, 1), mode);
     let same = draft.spec(x) == draft.spec(y);
-    let skip =
-        if same { x } else { unit(draft, "skip", x, (channels, 1, stride), mode) };
+    let skip = if same { x } else { unit(draft, "skip", x, (channels, 1, stride), mode) };
     let sum = draft.apply(add(), &[y, skip]);
     draft.apply(relu(), &[sum])
 }

@@ -44,6 +44,8 @@ pub(crate) struct Geometry {
     pub(crate) values: usize,
     /// What scores are multiplied by.
     pub(crate) scale: f64,
+    /// What a query gives that may attend to nothing.
+    pub(crate) nothing: f64,
     before: Option<usize>,
     after: Option<usize>,
 }
@@ -80,6 +82,7 @@ impl Geometry {
             features,
             values: v[rank - 1],
             scale: operator.factor(features),
+            nothing: if operator.written.is_some() && k[rank - 2] > 0 { f64::NAN } else { 0.0 },
             before: operator.before,
             after: operator.after,
         })
@@ -144,6 +147,8 @@ pub(crate) fn rows<'a, T>(
 /// A mask, broadcast to `[.., head, query, key]`.
 pub(crate) struct Mask<'a, T> {
     kept: Option<&'a [u8]>,
+    /// Whether what is kept is hidden instead.
+    hides: bool,
     added: &'a [T],
     /// Extents of the dimensions before the last two, as those of `q`.
     leading: Extents,
@@ -154,7 +159,7 @@ pub(crate) struct Mask<'a, T> {
 
 impl<'a, T: Number> Mask<'a, T> {
     /// The mask of one firing.
-    pub(crate) fn new(mask: &View<'a>, q: &Extents) -> Self {
+    pub(crate) fn new(operator: &Attend, mask: &View<'a>, q: &Extents) -> Self {
         let own = mask.extents();
         let rank = q.len();
         let (mut strides, mut stride) = ([0; RANK_MAX], 1);
@@ -167,6 +172,7 @@ impl<'a, T: Number> Mask<'a, T> {
         let is_bool = mask.spec().element == Kind::Bool;
         Self {
             kept: is_bool.then(|| mask.bytes()),
+            hides: operator.written.is_some_and(|written| written.hides),
             added: if is_bool { &[] } else { mask.elements() },
             leading: Extents::new(leading(q)),
             query_stride: strides[rank - 2],
@@ -192,7 +198,7 @@ impl<'a, T: Number> Mask<'a, T> {
         let places = places.map(|place| if self.key_stride == 0 { start } else { place });
         match self.kept {
             Some(kept) => scores.iter_mut().zip(places).for_each(|(score, place)| {
-                if kept[place] == 0 {
+                if (kept[place] == 0) != self.hides {
                     *score = T::of(f64::NEG_INFINITY);
                 }
             }),

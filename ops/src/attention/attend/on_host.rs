@@ -52,7 +52,7 @@ impl<T: Number> Kernel for OnHost<T> {
         if let Some(mask) = &mask {
             check_mask(mask, &extents, geometry.keys)?;
         }
-        let mask = mask.map(|mask| Mask::<T>::new(&mask, &extents));
+        let mask = mask.map(|mask| Mask::<T>::new(&self.operator, &mask, &extents));
         let (mut y, mut log_sum) = (firing.output(0), firing.output(1));
         let rank = extents.len();
         let mut of_y = [0; synfire_runtime::spec::RANK_MAX];
@@ -129,13 +129,15 @@ impl<T: Number> Task<'_, T> {
         }
         for (row, log_sum) in log_sum.iter_mut().enumerate() {
             let sum = sums[row];
+            let y = &mut y[row * values..(row + 1) * values];
             if sum == T::of(0.0) {
                 // Nothing to attend to: `y` is 0 as it is.
                 *log_sum = T::of(f64::NEG_INFINITY);
+                let nothing = T::of(geometry.nothing);
+                y.iter_mut().for_each(|y| *y += nothing);
                 continue;
             }
             *log_sum = largest[row] + sum.ln();
-            let y = &mut y[row * values..(row + 1) * values];
             y.iter_mut().for_each(|y| *y = *y / sum);
         }
     }

@@ -67,7 +67,7 @@ impl<T: Number> Kernel for OnHost<T> {
         if let Some(mask) = &mask {
             check_mask(mask, &extents[0], geometry.keys)?;
         }
-        let mask = mask.map(|mask| Mask::<T>::new(&mask, &extents[0]));
+        let mask = mask.map(|mask| Mask::<T>::new(operator, &mask, &extents[0]));
         let (mut dq, mut dk, mut dv) = (firing.output(0), firing.output(1), firing.output(2));
         dq.set_extents(&extents[0]);
         dk.set_extents(&extents[1]);

@@ -126,6 +126,7 @@ fn real(a: f32, b: f32, #[comptime] name: RowName) -> u32 {
         "floor_divide" => u32::reinterpret(quotient(a, b)),
         "hypot" => u32::reinterpret(hypot(a, b)),
         "logaddexp" => u32::reinterpret(logaddexp(a, b)),
+        "gate" => u32::reinterpret(select(b > 0.0, a, 0.0)),
         "equal" => u32::cast_from(a == b),
         "not_equal" => u32::cast_from(!(a == b)),
         "less" => u32::cast_from(a < b),

@@ -26,6 +26,8 @@ pub(super) struct Row {
     pub(super) part: fn(Element) -> Option<Part>,
     /// The gradient by `a` and that by `b`, or none at all.
     pub(super) slopes: &'static [Slope],
+    /// The contract with its mark, where it lays one.
+    pub(super) mark: fn(Contract) -> Contract,
 }
 
 /// A gradient of the extents of the output, from `a`, `b`, `y` and `dy`.
@@ -75,6 +77,7 @@ impl std::fmt::Debug for Binary {
 impl Operator for Binary {
     fn contract(&self) -> Contract {
         let contract = Contract::new(self.row.name).input("a").input("b").output("y");
+        let contract = (self.row.mark)(contract);
         match self.row.kind {
             Kind::Arithmetic | Kind::Division => contract.in_place(0, 0).fusion(Fusion::Stage),
             Kind::Comparison => contract.tolerance(Tolerance::EXACT),

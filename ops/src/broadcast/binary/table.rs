@@ -67,12 +67,14 @@ macro_rules! parts {
 
 /// A row is `name Kind elements: |a, b| formula, |a, b| expectation, |a, b, y, dy| (da, db)`; the
 /// expectation is in `f64`. The last part is the gradient by each operand, of the extents of the
-/// output, over [terms](crate::gradient::Term); rows that give truth values have none.
+/// output, over [terms](crate::gradient::Term); rows that give truth values have none. A row that
+/// lays a mark ends with `=> mark`.
 macro_rules! rows {
     ($($(#[$doc:meta])*
     $name:ident $kind:ident $elements:ident:
         |$a:ident, $b:ident| $formula:expr, |$c:ident, $d:ident| $expected:expr
-        $(, |$p:ident, $q:ident, $y:ident, $dy:ident| ($da:expr, $db:expr))?;)+) => {
+        $(, |$p:ident, $q:ident, $y:ident, $dy:ident| ($da:expr, $db:expr))?
+        $(=> $mark:expr)?;)+) => {
         $($(#[$doc])*
         #[must_use]
         pub fn $name() -> Binary {
@@ -90,6 +92,7 @@ macro_rules! rows {
                         $db
                     },
                 )?],
+                mark: |contract| contract$(.mark($mark))?,
             };
             const {
                 let judges = matches!(ROW.kind, Kind::Comparison | Kind::Logic);

@@ -1,8 +1,8 @@
 //! The host kernel: each row is read twice and written once while it is in cache.
 
 use synfire_runtime::firing::{Firing, Pair};
-use synfire_runtime::operator::{FireError, Kernel, Specs};
-use synfire_runtime::spec::Element;
+use synfire_runtime::operator::{FireError, Kernel, PieceStage, Specs};
+use synfire_runtime::spec::{Dimension, Element};
 
 use super::{Affine, Centre, RowNorm};
 use crate::host::pieces::pieces;
@@ -15,11 +15,20 @@ const TURNS: usize = 8;
 pub(super) struct OnHost {
     norm: RowNorm,
     element: Element,
+    /// The length of rows along the last axis that are stages: of `f32`, all else constant.
+    row: Option<usize>,
 }
 
 impl OnHost {
     pub(super) fn new(norm: &RowNorm, specs: &Specs<'_>) -> Self {
-        Self { norm: norm.clone(), element: specs.inputs[0].element }
+        let x = &specs.inputs[0];
+        let is_constant = specs.constant[1..].iter().all(|&constant| constant);
+        let is_row = is_constant && norm.axes == 1 && x.element == Element::F32;
+        let row = match x.dimensions.last() {
+            Some(&Dimension::Fixed(length)) if is_row => Some(length),
+            _ => None,
+        };
+        Self { norm: norm.clone(), element: x.element, row }
     }
 
     fn normalise<R: Real + Into<f64>>(&self, firing: &mut Firing<'_>) {
@@ -40,27 +49,29 @@ impl OnHost {
                 piece.copy_from_slice(&x[offset..offset + piece.len()]);
             }
             for row in piece.chunks_exact_mut(length) {
-                self.on_row(row);
-                if let Some(weight) = weight {
-                    row.iter_mut().zip(weight).for_each(|(y, &weight)| *y = *y * weight);
-                }
-                if let Some(bias) = bias {
-                    row.iter_mut().zip(bias).for_each(|(y, &bias)| *y = *y + bias);
-                }
+                on_row(&self.norm, row, [weight, bias]);
             }
         });
     }
+}
 
-    fn on_row<R: Real + Into<f64>>(&self, row: &mut [R]) {
-        let count = row.len() as f64;
-        let centre = match self.norm.centre {
-            Centre::Mean => sum(row, |x| x) / count,
-            Centre::Zero => 0.0,
-        };
-        let variance = sum(row, |x| (x - centre) * (x - centre)) / count;
-        let inverse = R::of(1.0 / (variance + self.norm.epsilon).sqrt());
-        let centre = R::of(centre);
-        row.iter_mut().for_each(|x| *x = (*x - centre) * inverse);
+/// One row, in place, multiplied by a weight and with a bias added where there are any.
+fn on_row<R: Real + Into<f64>>(norm: &RowNorm, row: &mut [R], affine: [Option<&[R]>; 2]) {
+    let count = row.len() as f64;
+    let centre = match norm.centre {
+        Centre::Mean => sum(row, |x| x) / count,
+        Centre::Zero => 0.0,
+    };
+    let variance = sum(row, |x| (x - centre) * (x - centre)) / count;
+    let inverse = R::of(1.0 / (variance + norm.epsilon).sqrt());
+    let centre = R::of(centre);
+    row.iter_mut().for_each(|x| *x = (*x - centre) * inverse);
+    let [weight, bias] = affine;
+    if let Some(weight) = weight {
+        row.iter_mut().zip(weight).for_each(|(y, &weight)| *y = *y * weight);
+    }
+    if let Some(bias) = bias {
+        row.iter_mut().zip(bias).for_each(|(y, &bias)| *y = *y + bias);
     }
 }
 
@@ -71,6 +82,33 @@ impl Kernel for OnHost {
             _ => self.normalise::<f64>(firing),
         }
         Ok(())
+    }
+
+    fn stage(&self) -> Option<Box<dyn PieceStage>> {
+        let rows = Rows { norm: self.norm.clone(), length: self.row?, affine: [None, None] };
+        Some(Box::new(rows))
+    }
+}
+
+/// Rows inside an operator that reads them.
+struct Rows {
+    norm: RowNorm,
+    length: usize,
+    /// Weight and bias, after `prepare`.
+    affine: [Option<Vec<f32>>; 2],
+}
+
+impl PieceStage for Rows {
+    fn prepare(&mut self, firing: &Firing<'_>, first: usize) {
+        for (input, values) in self.affine.iter_mut().enumerate().take(self.norm.affine as usize) {
+            *values = Some(firing.input(first + input).elements().to_vec());
+        }
+    }
+
+    fn apply(&self, piece: &mut [f32], _offset: usize) {
+        let affine = self.affine.each_ref().map(Option::as_deref);
+        let rows = piece.chunks_exact_mut(self.length.max(1));
+        rows.for_each(|row| on_row(&self.norm, row, affine));
     }
 }
 

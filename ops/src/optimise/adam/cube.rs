@@ -5,6 +5,7 @@ use synfire_runtime::operator::{FireError, KernelError};
 use synfire_runtime::spec::Element;
 
 use super::Adam;
+use crate::device::gate::is_closed;
 use crate::device::kernel::{Call, CubeKernel, size};
 use crate::device::real::expm1;
 
@@ -16,6 +17,7 @@ pub(super) struct OnCube {
     epsilon: f32,
     weight_decay: f32,
     decoupled_decay: f32,
+    gated: bool,
 }
 
 impl OnCube {
@@ -27,6 +29,7 @@ impl OnCube {
                 epsilon: operator.epsilon as f32,
                 weight_decay: operator.weight_decay as f32,
                 decoupled_decay: operator.decoupled_decay as f32,
+                gated: operator.gated,
             }),
             _ => Err(KernelError::Absent),
         }
@@ -40,6 +43,8 @@ impl CubeKernel for OnCube {
         let [weight, gradient, rate, step, first, second] =
             [0, 1, 2, 3, 4, 5].map(|input| call.input(input));
         let [next, next_first, next_second] = [0, 1, 2].map(|output| call.output(output));
+        // Without a gate the rate stands for one, which nobody reads.
+        let gate = call.input(if self.gated { 6 } else { 2 });
         let numbers = NumbersLaunch::new(
             size(weight.elements()),
             self.logarithms[0],
@@ -59,12 +64,14 @@ impl CubeKernel for OnCube {
                 gradient.array(),
                 rate.array(),
                 step.array(),
+                gate.array(),
                 first.array(),
                 second.array(),
                 next.array(),
                 next_first.array(),
                 next_second.array(),
                 numbers,
+                self.gated,
             );
         })
     }
@@ -88,27 +95,32 @@ fn adam(
     gradient: &Array<f32>,
     rate: &Array<f32>,
     step: &Array<f32>,
+    gate: &Array<f32>,
     first: &Array<f32>,
     second: &Array<f32>,
     next: &mut Array<f32>,
     next_first: &mut Array<f32>,
     next_second: &mut Array<f32>,
     numbers: Numbers,
+    #[comptime] gated: bool,
 ) {
     let at = ABSOLUTE_POS;
     if at < numbers.count as usize {
         let old = weight[at];
         let decay = numbers.weight_decay;
         let slope = select(decay == 0.0, gradient[at], gradient[at] + decay * old);
-        let mean = first[at] + numbers.first_part * (slope - first[at]);
+        let (old_mean, old_square) = (first[at], second[at]);
+        let mean = old_mean + numbers.first_part * (slope - old_mean);
         let kept = 1.0 - numbers.second_part;
-        let square = kept * second[at] + numbers.second_part * slope * slope;
-        next_first[at] = mean;
-        next_second[at] = square;
+        let square = kept * old_square + numbers.second_part * slope * slope;
+        let is_closed = is_closed(gate, gated);
+        next_first[at] = select(is_closed, old_mean, mean);
+        next_second[at] = select(is_closed, old_square, square);
         let first_share = -expm1(step[0] * numbers.first_logarithm);
         let second_share = -expm1(step[0] * numbers.second_logarithm);
         let root = square.sqrt() / second_share.sqrt() + numbers.epsilon;
         let kept = 1.0 - rate[0] * numbers.decoupled_decay;
-        next[at] = old * kept - rate[0] / first_share * (mean / root);
+        let moved = old * kept - rate[0] / first_share * (mean / root);
+        next[at] = select(is_closed, old, moved);
     }
 }

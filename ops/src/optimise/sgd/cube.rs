@@ -5,20 +5,24 @@ use synfire_runtime::operator::{FireError, KernelError};
 use synfire_runtime::spec::Element;
 
 use super::Sgd;
+use crate::device::gate::is_closed;
 use crate::device::kernel::{Call, CubeKernel, size};
 
 pub(super) struct OnCube {
     momentum: f32,
     weight_decay: f32,
     nesterov: bool,
+    has_velocity: bool,
+    gated: bool,
 }
 
 impl OnCube {
     pub(super) fn new(operator: &Sgd, element: Element) -> Result<Self, KernelError> {
-        let Sgd { momentum, weight_decay, nesterov } = *operator;
+        let Sgd { momentum, weight_decay, nesterov, gated } = *operator;
+        let has_velocity = operator.has_velocity();
         let [momentum, weight_decay] = [momentum, weight_decay].map(|number| number as f32);
         match element {
-            Element::F32 => Ok(Self { momentum, weight_decay, nesterov }),
+            Element::F32 => Ok(Self { momentum, weight_decay, nesterov, has_velocity, gated }),
             _ => Err(KernelError::Absent),
         }
     }
@@ -31,9 +35,10 @@ impl CubeKernel for OnCube {
         let [weight, gradient, rate] = [0, 1, 2].map(|input| call.input(input));
         let next = call.output(0);
         let (count, decay) = (size(weight.elements()), self.weight_decay);
-        let has_velocity = call.inputs() > 3;
+        // Without a gate the rate stands for one, which nobody reads.
+        let gate = call.input(if self.gated { call.inputs() - 1 } else { 2 });
         call.each(weight.elements(), |client, cubes, units| {
-            if has_velocity {
+            if self.has_velocity {
                 let (velocity, next_velocity) = (call.input(3), call.output(1));
                 with_velocity::launch::<R>(
                     client,
@@ -42,6 +47,7 @@ impl CubeKernel for OnCube {
                     weight.array(),
                     gradient.array(),
                     rate.array(),
+                    gate.array(),
                     velocity.array(),
                     next.array(),
                     next_velocity.array(),
@@ -49,6 +55,7 @@ impl CubeKernel for OnCube {
                     decay,
                     self.momentum,
                     self.nesterov,
+                    self.gated,
                 );
             } else {
                 plain::launch::<R>(
@@ -58,9 +65,11 @@ impl CubeKernel for OnCube {
                     weight.array(),
                     gradient.array(),
                     rate.array(),
+                    gate.array(),
                     next.array(),
                     count,
                     decay,
+                    self.gated,
                 );
             }
         })
@@ -72,14 +81,17 @@ fn plain(
     weight: &Array<f32>,
     gradient: &Array<f32>,
     rate: &Array<f32>,
+    gate: &Array<f32>,
     next: &mut Array<f32>,
     count: u32,
     decay: f32,
+    #[comptime] gated: bool,
 ) {
     let at = ABSOLUTE_POS;
     if at < count as usize {
         let old = weight[at];
-        next[at] = old - rate[0] * decayed(gradient[at], old, decay);
+        let moved = old - rate[0] * decayed(gradient[at], old, decay);
+        next[at] = select(is_closed(gate, gated), old, moved);
     }
 }
 
@@ -88,6 +100,7 @@ fn with_velocity(
     weight: &Array<f32>,
     gradient: &Array<f32>,
     rate: &Array<f32>,
+    gate: &Array<f32>,
     velocity: &Array<f32>,
     next: &mut Array<f32>,
     next_velocity: &mut Array<f32>,
@@ -95,18 +108,21 @@ fn with_velocity(
     decay: f32,
     momentum: f32,
     #[comptime] nesterov: bool,
+    #[comptime] gated: bool,
 ) {
     let at = ABSOLUTE_POS;
     if at < count as usize {
         let old = weight[at];
         let slope = decayed(gradient[at], old, decay);
-        let moved = momentum * velocity[at] + slope;
-        next_velocity[at] = moved;
+        let before = velocity[at];
+        let moved = momentum * before + slope;
+        let mut ahead = moved;
         if comptime!(nesterov) {
-            next[at] = old - rate[0] * (slope + momentum * moved);
-        } else {
-            next[at] = old - rate[0] * moved;
+            ahead = slope + momentum * moved;
         }
+        let is_closed = is_closed(gate, gated);
+        next_velocity[at] = select(is_closed, before, moved);
+        next[at] = select(is_closed, old, old - rate[0] * ahead);
     }
 }
 

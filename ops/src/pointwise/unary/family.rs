@@ -10,6 +10,7 @@ use synfire_runtime::operator::{
 };
 use synfire_runtime::spec::{Element, Spec};
 
+use crate::broadcast::binary::gate;
 use crate::device::on_device;
 use crate::gradient::{Term, formula};
 use crate::host::erased::{Stages, parts};
@@ -30,6 +31,8 @@ pub(crate) struct Row {
     pub(crate) on_f64: fn(&mut [f64], Parameters),
     /// The derivative at the input, the first term, where the output is the second.
     pub(crate) slope: for<'a> fn(Term<'a>, Term<'a>, Parameters) -> Slope<'a>,
+    /// The contract with its mark, where it lays one.
+    pub(crate) mark: fn(Contract, Parameters) -> Contract,
 }
 
 /// A derivative.
@@ -38,6 +41,8 @@ pub(crate) enum Slope<'a> {
     Constant(f64),
     /// One for each element.
     Each(Term<'a>),
+    /// 1 where this is above 0, else 0.
+    Gate(Term<'a>),
 }
 
 impl From<f64> for Slope<'_> {
@@ -80,12 +85,9 @@ impl std::fmt::Debug for Unary {
 
 impl Operator for Unary {
     fn contract(&self) -> Contract {
-        Contract::new(self.row.name)
-            .input("x")
-            .output("y")
-            .in_place(0, 0)
-            .fusion(Fusion::Stage)
-            .tolerance(self.row.tolerance)
+        let contract = Contract::new(self.row.name).input("x").output("y").in_place(0, 0);
+        let contract = contract.fusion(Fusion::Stage).tolerance(self.row.tolerance);
+        (self.row.mark)(contract, self.parameters)
     }
 
     fn shape(&self, inputs: &[Spec]) -> Result<Vec<Spec>, SpecError> {
@@ -106,6 +108,7 @@ impl Operator for Unary {
                 Slope::Constant(1.0) => Some(dy.wire),
                 Slope::Constant(slope) => Some((dy * slope).wire),
                 Slope::Each(slope) => Some((dy * slope).wire),
+                Slope::Gate(open) => Some(dy.with(gate(), &[open]).wire),
             });
         Gradient::Of(vec![dx])
     }

@@ -8,13 +8,14 @@ use super::family::{Parameters, Unary};
 use crate::sample::{Sample, Tensor, noise, reference};
 
 /// A row is `name(parameter = value in samples, ...) TOLERANCE: |x| formula, |x| expectation,
-/// |x, y| derivative`. The formula is generic over `R: Real`, the expectation is in `f64`; the
-/// derivative is a number where it is constant, else a formula over
-/// [terms](crate::gradient::Term).
+/// |x, y| derivative => mark`, the last for rows that lay a mark. The formula is generic over
+/// `R: Real`, the expectation is in `f64`; the derivative is a number where it is constant, else a
+/// formula over [terms](crate::gradient::Term).
 macro_rules! rows {
     ($($(#[$doc:meta])*
     $name:ident($($parameter:ident = $value:expr),*) $tolerance:ident:
-        |$x:ident| $formula:expr, |$z:ident| $expected:expr, |$u:ident, $v:ident| $slope:expr;)+
+        |$x:ident| $formula:expr, |$z:ident| $expected:expr,
+        |$u:ident, $v:ident| $slope:expr $(=> $mark:expr)?;)+
     ) => {
         $($(#[$doc])*
         #[must_use]
@@ -40,6 +41,10 @@ macro_rules! rows {
                 on_f32: |values, parameters| each(values, parameters, formula::<f32>),
                 on_f64: |values, parameters| each(values, parameters, formula::<f64>),
                 slope: derivative,
+                mark: |contract, [$($parameter,)* ..]| {
+                    $(let _ = $parameter;)*
+                    contract$(.mark($mark))?
+                },
             };
             Unary::new(ROW, &[$($parameter),*])
         })+

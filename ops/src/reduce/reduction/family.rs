@@ -13,6 +13,7 @@ use synfire_runtime::spec::{Dimension, Element, Extents, RANK_MAX, Spec};
 use crate::arrange::reshape::{Extent, reshape};
 use crate::device::on_device;
 use crate::host::fold::Layout;
+use crate::host::widened::{wide, widened};
 use crate::require;
 
 /// What becomes of the axes that are reduced.
@@ -159,7 +160,7 @@ impl Operator for Reduction {
         let x = &inputs[0];
         let known: Vec<Element> = Element::ALL
             .into_iter()
-            .filter(|&element| (self.row.part)(element).is_some())
+            .filter(|&element| (self.row.part)(wide(element)).is_some())
             .collect();
         require::element("x", x, &known)?;
         for &axis in &self.axes {
@@ -168,7 +169,11 @@ impl Operator for Reduction {
                 return Err(SpecError::new("x", 0, "an extent of at least 1").at(axis));
             }
         }
-        let element = (self.row.part)(x.element).map_or(x.element, |(element, _)| element);
+        let part = (self.row.part)(wide(x.element));
+        let element = match part {
+            Some((Element::F32, _)) | None => x.element,
+            Some((element, _)) => element,
+        };
         let one = Dimension::Fixed(1);
         Ok(vec![Spec::new(element, self.keep.output(&x.dimensions, &self.axes, one))])
     }
@@ -183,7 +188,7 @@ impl Operator for Reduction {
             return Gradient::Absent("a truth value has no derivative");
         };
         let x = backward.input_spec(0);
-        if !matches!(x.element, Element::F32 | Element::F64) {
+        if !x.element.is_float() {
             return Gradient::Of(vec![None]);
         }
         let dy = backward.upstream(0);
@@ -196,6 +201,9 @@ impl Operator for Reduction {
         target: Target<'_>,
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
+        if let Some(kernel) = widened(self, target, specs) {
+            return kernel;
+        }
         on_device!(
             target,
             specs,

@@ -29,24 +29,29 @@ fn encoder(config: &Config, draft: &mut Draft, maps: Wire, side: bool) -> (Wire,
         draft.scope(&format!("encoder{level}"), |draft| {
             let width = config.channels(level);
             let first = if level == 1 { 1 } else { 3 };
-            x = convolution(draft, &Layer::new("", level, "").kernel(first).channels(width), x);
-            x = convolution(draft, &Layer::new("", level, "_1").kernel(3).channels(width), x);
+            x = convolution(draft, &layer(config, "", level, "").kernel(first).channels(width), x);
+            x = convolution(draft, &layer(config, "", level, "_1").kernel(3).channels(width), x);
             x = draft.apply(max_pool2d(2), &[x]);
             if side {
-                let layer = Layer::new("pool", level, "").kernel(3).channels(width);
-                sides.push(convolution(draft, &layer, x));
+                let own = layer(config, "pool", level, "").kernel(3).channels(width);
+                sides.push(convolution(draft, &own, x));
             }
         });
     }
     (x, sides)
 }
 
+/// A block as the networks are built for.
+fn layer(config: &Config, kind: &str, level: usize, suffix: &str) -> Layer {
+    Layer::new(kind, level, suffix).mode(config.mode)
+}
+
 /// Up-samples to the size of the level above.
 fn up(config: &Config, draft: &mut Draft, level: usize, x: Wire) -> Wire {
     // Stride 2 gives 2 (n - 1) + kernel cells: 2 or 3, so that the level above is met.
     let kernel = config.size_at(level - 1) - 2 * (config.size_at(level) - 1);
-    let layer = Layer::new("tran", level, "").kernel(kernel).stride(2);
-    transposed_convolution(draft, &layer.channels(config.channels(level - 1)), x)
+    let own = layer(config, "tran", level, "").kernel(kernel).stride(2);
+    transposed_convolution(draft, &own.channels(config.channels(level - 1)), x)
 }
 
 /// The network with side features.
@@ -64,10 +69,10 @@ pub(super) fn segmentation(config: &Config, draft: &mut Draft, maps: Wire) -> Wi
             let x = draft.apply(concat(1, 2), &[x, skip]);
             let width = config.channels(level - 1);
             let (first, last) = if level == 1 { (1, 1) } else { (3, width) };
-            let layer = Layer::new("up", level, "").kernel(first).channels(width);
-            let x = transposed_convolution(draft, &layer, x);
-            let layer = Layer::new("up", level, "_1").kernel(3).channels(last);
-            decoded = transposed_convolution(draft, &layer, x);
+            let own = layer(config, "up", level, "").kernel(first).channels(width);
+            let x = transposed_convolution(draft, &own, x);
+            let own = layer(config, "up", level, "_1").kernel(3).channels(last);
+            decoded = transposed_convolution(draft, &own, x);
         });
     }
     decoded
@@ -80,8 +85,8 @@ pub(super) fn reconstruction(config: &Config, draft: &mut Draft, maps: Wire) -> 
         draft.scope(&format!("decoder{level}"), |draft| {
             x = up(config, draft, level, x);
             let width = if level == 1 { 1 } else { config.channels(level - 1) };
-            let layer = Layer::new("up", level, "").kernel(3).channels(width);
-            x = transposed_convolution(draft, &layer, x);
+            let own = layer(config, "up", level, "").kernel(3).channels(width);
+            x = transposed_convolution(draft, &own, x);
         });
     }
     x
