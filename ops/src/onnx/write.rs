@@ -156,7 +156,7 @@ impl<'a> Emit<'a> {
         attributes: &[(&str, Attribute)],
     ) -> String {
         let name = self.name();
-        self.node(kind, inputs, &[name.clone()], attributes);
+        self.node(kind, inputs, std::slice::from_ref(&name), attributes);
         name
     }
 

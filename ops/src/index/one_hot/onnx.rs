@@ -25,7 +25,7 @@ pub const ONNX: Onnx = Onnx::reads(&[("OneHot", read)]).writes(|operator, emit| 
 
 fn read(node: &mut Node<'_>) -> Result<Vec<Wire>, String> {
     let depth = node.number_at(1)?.ok_or("no depth")?;
-    let classes = if depth >= 1.0 && depth < 1e9 { depth as usize } else { 0 };
+    let classes = if (1.0..1e9).contains(&depth) { depth as usize } else { 0 };
     let values = node.value(2)?.ok_or("no values")?;
     let (element, numbers) = (values.element, node.numbers_at(2)?.unwrap_or_default());
     let [off, on] = numbers[..] else { return Err(format!("values {numbers:?}, wanted 2")) };

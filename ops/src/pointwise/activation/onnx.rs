@@ -1,6 +1,7 @@
 //! What ONNX calls the further activations.
 
 use std::any::Any;
+use std::slice::from_ref;
 
 use synfire_runtime::spec::Element;
 
@@ -79,7 +80,7 @@ fn write(operator: &dyn Any, emit: &mut Emit<'_>) -> Option<Result<(), String>> 
             emit.last("Mul", &[soft, share], &[]);
         }
         "tanh_shrink" => {
-            let bent = emit.step("Tanh", &[x.clone()], &[]);
+            let bent = emit.step("Tanh", from_ref(&x), &[]);
             emit.last("Sub", &[x, bent], &[]);
         }
         "soft_shrink" | "hard_shrink" => {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::f64::consts::{LN_2, LN_10};
+use std::slice::from_ref;
 
 use crate::onnx::{Emit, Onnx};
 use crate::pointwise::unary::Unary;
@@ -39,9 +40,9 @@ fn write(operator: &dyn Any, emit: &mut Emit<'_>) -> Option<Result<(), String>> 
     let x = emit.input(0);
     match name {
         "trunc" | "frac" => {
-            let size = emit.step("Abs", &[x.clone()], &[]);
+            let size = emit.step("Abs", from_ref(&x), &[]);
             let (size, sign) =
-                (emit.step("Floor", &[size], &[]), emit.step("Sign", &[x.clone()], &[]));
+                (emit.step("Floor", &[size], &[]), emit.step("Sign", from_ref(&x), &[]));
             if name == "trunc" {
                 emit.last("Mul", &[size, sign], &[]);
             } else {

@@ -1,6 +1,7 @@
 //! What ONNX calls the functions of one input.
 
 use std::any::Any;
+use std::slice::from_ref;
 
 use synfire_runtime::define::Wire;
 use synfire_runtime::spec::Element;
@@ -136,7 +137,7 @@ fn write(operator: &dyn Any, emit: &mut Emit<'_>) -> Option<Result<(), String>> 
         "gelu_tanh" => emit.last("Gelu", &[x], &[("approximate", "tanh".into())]),
         "square" => emit.last("Mul", &[x.clone(), x], &[]),
         "silu" => {
-            let gate = emit.step("Sigmoid", &[x.clone()], &[]);
+            let gate = emit.step("Sigmoid", from_ref(&x), &[]);
             emit.last("Mul", &[x, gate], &[]);
         }
         "rsqrt" => {

@@ -16,11 +16,9 @@ fn read(node: &mut Node<'_>) -> Result<Vec<Wire>, String> {
         Some(axes) => axes,
         None => (0..spec.rank()).collect(),
     };
-    for (name, plain) in [("keep_aspect_ratio_policy", "stretch")] {
-        let found = node.text(name, plain)?;
-        if found != plain {
-            return Err(format!("`{name}` is `{found}`, wanted `{plain}`"));
-        }
+    let policy = node.text("keep_aspect_ratio_policy", "stretch")?;
+    if policy != "stretch" {
+        return Err(format!("`keep_aspect_ratio_policy` is `{policy}`, wanted `stretch`"));
     }
     // Only of another transformation.
     node.number("extrapolation_value", 0.0)?;
