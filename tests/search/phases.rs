@@ -36,7 +36,8 @@ fn weights(training: &Training, gradients: &[Vec<f32>], phases: Option<&[i64]>) 
         BTreeMap::from([("gradient".to_owned(), fed), ("phase".to_owned(), turns)]);
     let streams = interpret(&graph, &Options::default(), &feeds).expect("it runs");
     let launched = launched(&graph, &feeds);
-    assert_eq!(launched, streams["before"], "launched and interpreted");
+    // The reference also gives the token behind the last step.
+    assert_eq!(launched, streams["before"][..launched.len()], "launched and interpreted");
     launched.into_iter().map(|value| value.expect("state is never null")).collect()
 }
 
