@@ -4,6 +4,7 @@ mod curves; // losses of whole models
 mod data; // batches through launched plans
 mod driver; // trainings that are stopped, killed or diverge
 mod steps; // one weight, step by step
+mod tasks; // networks under names
 
 use std::collections::BTreeMap;
 use std::time::Duration;

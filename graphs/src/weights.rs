@@ -158,7 +158,7 @@ fn widened(tensor: &TensorView<'_>, spec: &Spec) -> Result<Value, String> {
     let data = tensor.data();
     let pairs = || data.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
     let elements: Vec<f32> = match (tensor.dtype(), spec.element) {
-        (found, Element::Bool) if found == Dtype::BOOL => {
+        (Dtype::BOOL, Element::Bool) => {
             let truths = data.iter().map(|&byte| u8::from(byte != 0)).collect();
             return Ok(Value::from_bytes(Element::Bool, &extents, truths));
         }

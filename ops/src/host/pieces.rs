@@ -35,12 +35,15 @@ pub fn pieces<T: Send>(
     });
 }
 
+/// Computes pieces of two outputs from their offset.
+type PairBody<'a, T, U> = dyn Fn(usize, &mut [T], &mut [U]) + Sync + 'a;
+
 /// As [`pieces`], of two outputs with as many elements: `body(offset, piece, piece of the other)`.
 pub(crate) fn pieces_of_two<T: Send, U: Send>(
     crew: &Crew,
     (output, other): (&mut [T], &mut [U]),
     unit: usize,
-    body: &(dyn Fn(usize, &mut [T], &mut [U]) + Sync),
+    body: &PairBody<'_, T, U>,
 ) {
     assert_eq!(output.len(), other.len(), "the outputs are cut alike");
     let other = DisjointMut::new(other);

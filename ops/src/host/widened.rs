@@ -108,9 +108,9 @@ impl Kernel for Widened {
         let crew = firing.crew();
         let mut views = [const { None }; OUTPUTS_MAX];
         let mut loaded = 0_u32;
-        for output in 0..self.outputs.len() {
+        for (output, view) in views.iter_mut().enumerate().take(self.outputs.len()) {
             let pair = self.in_place.iter().find(|&&(_, own)| own == output).copied();
-            views[output] = Some(match pair {
+            *view = Some(match pair {
                 None => firing.output(output),
                 Some((input, _)) => {
                     loaded |= 1 << input;
