@@ -51,8 +51,8 @@ pub fn run(seeds: u64, steps: u64, eta: f64, out: &mut dyn Write) -> Result<()> 
             let all: Vec<String> = accuracies.iter().map(|own| format!("{own:.3}")).collect();
             writeln!(
                 out,
-                "{name:<11} eta {eta:<5} mean {mean:.3}  above chance {above}/{seeds}  at least 0.4 \
-                 {learnt}/{seeds}  [{}]",
+                "{name:<11} eta {eta:<5} mean {mean:.3}  above chance {above}/{seeds}  \
+                 at least 0.4 {learnt}/{seeds}  [{}]",
                 all.join(" ")
             )
             .into_diagnostic()?;

@@ -19,13 +19,12 @@ const KERNELS: [f32; 18] = [
 /// What is added below the root, so that flat ground has a gradient too.
 const EPSILON: f64 = 1e-6;
 
-/// `sqrt(across^2 + down^2 + 1e-6)` of maps: `f32[batch, 1, rows, columns]`, zeros around.
-pub fn edges(draft: &mut Draft, map: Wire) -> Wire {
-    draft.scope("edges", |draft| {
+/// `sqrt(across^2 + down^2 + 1e-6)` of maps: `f32[batch, 1, rows, columns]`, zeros around. Its
+/// kernels are the constant `edges/NAME/sobel`.
+pub fn edges(draft: &mut Draft, name: &str, map: Wire) -> Wire {
+    draft.scope(&format!("edges/{name}"), |draft| {
         let kernels = Arc::new(Value::new(&[2, 1, 3, 3], &KERNELS));
-        // Every map has its own: a name must not repeat, and a constant costs 72 bytes.
-        let name = format!("sobel{}", draft.parameters().len());
-        let kernels = draft.parameter(&name, Spec::f32([2, 1, 3, 3]), Initial::Value(kernels));
+        let kernels = draft.parameter("sobel", Spec::f32([2, 1, 3, 3]), Initial::Value(kernels));
         let slopes = draft.apply(conv2d().padding(1), &[map, kernels]);
         let squares = draft.apply(multiply(), &[slopes, slopes]);
         let total = draft.apply(sum(&[1], Keep::Axes), &[squares]);

@@ -1,21 +1,21 @@
 //! PPN on the synthetic track: both networks at once, one on each device.
 //!
 //! The *segmentation* network learns where obstacles stand 0.2 s later, seen or hidden, by
-//! `SmoothL1 + MSE`. The *reconstruction* network learns to give again what the segmentation
-//! network sees, without side features, by an edge preserving loss (Suwesh,
-//! "Parallel-Perception-Network"): `a MSE(p, t) + (1 - a) MSE(E p, E t) + a SmoothL1(p, t) + (1 -
-//! a) SmoothL1(E p, E t)`, where `t` is the other network's output, not trained by it, `E` the
+//! `SmoothL1 + MSE + 1 - IoU`. The *reconstruction* network learns to give again what the
+//! segmentation network sees, without side features, by an edge preserving loss (Suwesh,
+//! "Parallel-Perception-Network"): `a MSE(p, t) + (1 - a) MSE(E p, E t) + a SmoothL1(p, t) +
+//! (1 - a) SmoothL1(E p, E t)`, where `t` is the other network's output, not trained by it, `E` the
 //! Sobel magnitude (the published Canny edges have no gradient) and `a = 0.85`. Its maps are the
 //! only stream between the devices.
 
 use synfire_ops::arrange::slice::slice;
-use synfire_ops::broadcast::binary::{add, divide, greater, maximum, multiply};
+use synfire_ops::broadcast::binary::{add, divide, greater, maximum, multiply, subtract};
 use synfire_ops::broadcast::cast::cast;
 use synfire_ops::loss::mse::mse;
 use synfire_ops::loss::smooth_l1::smooth_l1;
 use synfire_ops::losses::Total;
 use synfire_ops::pointwise::stop_gradient::stop_gradient;
-use synfire_ops::pointwise::unary::{fill, scale, shift};
+use synfire_ops::pointwise::unary::{clamp, fill, neg, scale, shift};
 use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::device::Devices;
 use synfire_runtime::graph::Graph;
@@ -125,7 +125,9 @@ impl PpnTask {
         let [segmented, first] = draft.on(&near, |draft| {
             let map = ppn::network(&config, draft, Network::Segmentation, given[0]);
             let later = draft.apply(slice(1, 1, 2, 1), &[given[1]]);
-            [map, distance(draft, map, later)]
+            let distance = distance(draft, map, later);
+            let apart = apart(draft, map, later);
+            [map, draft.apply(add(), &[distance, apart])]
         });
         let second = draft.on(&far, |draft| {
             let map = ppn::network(&config, draft, Network::Reconstruction, given[0]);
@@ -146,7 +148,8 @@ impl PpnTask {
         if self.plain >= 1.0 {
             return plain;
         }
-        let [map, target] = [map, target].map(|own| edges(draft, own));
+        let [map, target] =
+            [("rebuilt", map), ("taught", target)].map(|(name, own)| edges(draft, name, own));
         let edge = distance(draft, map, target);
         let parts = [(plain, self.plain), (edge, 1.0 - self.plain)];
         let [plain, edge] = parts.map(|(own, part)| draft.apply(scale(part), &[own]));
@@ -166,7 +169,8 @@ impl PpnTask {
         let seen = draft.apply(slice(1, last, last + 1, 1), &[given[0]]);
         let loss = distance(&mut draft, segmented, later);
         let again = distance(&mut draft, rebuilt, segmented);
-        let [own, wanted] = [rebuilt, segmented].map(|map| edges(&mut draft, map));
+        let [own, wanted] = [("rebuilt", rebuilt), ("taught", segmented)]
+            .map(|(name, map)| edges(&mut draft, name, map));
         let edge = mse(&mut draft, own, wanted, Total::Mean);
         let iou = iou(&mut draft, segmented, later);
         let copied = self::iou(&mut draft, seen, later);
@@ -190,6 +194,22 @@ fn distance(draft: &mut Draft, map: Wire, target: Wire) -> Wire {
     let smooth = smooth_l1(draft, map, target, 1.0, Total::Mean);
     let square = mse(draft, map, target, Total::Mean);
     draft.apply(add(), &[smooth, square])
+}
+
+/// One minus the soft intersection over union of all maps, cells cut to 0..1: obstacles are few, and
+/// a distance alone is content to find none.
+fn apart(draft: &mut Draft, map: Wire, target: Wire) -> Wire {
+    let map = draft.apply(clamp(0.0, 1.0), &[map]);
+    let product = draft.apply(multiply(), &[map, target]);
+    let sum = draft.apply(add(), &[map, target]);
+    let any = draft.apply(subtract(), &[sum, product]);
+    let [both, any] = [product, any].map(|own| {
+        let total = Total::Sum.of(draft, own);
+        draft.apply(shift(EPSILON), &[total])
+    });
+    let part = draft.apply(divide(), &[both, any]);
+    let part = draft.apply(neg(), &[part]);
+    draft.apply(shift(1.0), &[part])
 }
 
 /// Cells that are above one half in both maps, over those that are in any.

@@ -22,8 +22,7 @@
 //!
 //! # Gradient
 //! Every gate is computed again from `h` (and `c`), all steps at once. Each derivative of a step is
-//! a factor of the state's, so the pass back is linear: the [adjoint](super::tangent) again has
-//! one.
+//! a factor of the state's, so the pass back is linear, and has a [gradient](super::tangent) too.
 //!
 //! # Numerics
 //! As PyTorch's networks. The product of a step is that of `linear`. A length out of range fails

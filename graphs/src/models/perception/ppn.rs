@@ -31,7 +31,8 @@ use synfire_runtime::define::{Draft, Wire};
 use synfire_runtime::spec::{Dimension, Element, Spec};
 
 use crate::blocks::Mode;
-use network::{reconstruction, segmentation, window};
+use network::window;
+pub use network::{Network, network};
 
 /// What the decoder of the segmentation network up-samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,27 +136,6 @@ pub fn networks(config: &Config, draft: &mut Draft, maps: [Wire; 2]) -> Outputs 
         segmentation: network(config, draft, Network::Segmentation, maps[0]),
         reconstruction: network(config, draft, Network::Reconstruction, maps[1]),
     }
-}
-
-/// The two networks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Network {
-    /// With side features.
-    Segmentation,
-    /// Without.
-    Reconstruction,
-}
-
-/// One network over its last maps, `f32[batch, maps, size, size]` -> `f32[batch, 1, size, size]`.
-pub fn network(config: &Config, draft: &mut Draft, network: Network, maps: Wire) -> Wire {
-    draft.scope("ppn", |draft| match network {
-        Network::Segmentation => {
-            draft.scope("segmentation", |draft| segmentation(config, draft, maps))
-        }
-        Network::Reconstruction => {
-            draft.scope("reconstruction", |draft| reconstruction(config, draft, maps))
-        }
-    })
 }
 
 /// The reference's name of a parameter path: without the model and the level.

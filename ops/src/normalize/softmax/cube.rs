@@ -2,7 +2,9 @@
 
 use cubecl::prelude::*;
 
-use super::{Element, FireError, Form, KernelError, Softmax, Specs};
+use synfire_runtime::operator::FireError;
+
+use super::{Element, Form, KernelError, Softmax, Specs};
 use crate::device::kernel::{Call, CubeKernel};
 use crate::device::lines::{Fold, LINE_UNITS, Lines, along, over_cube, start_of};
 

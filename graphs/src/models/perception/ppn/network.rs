@@ -55,7 +55,7 @@ fn up(config: &Config, draft: &mut Draft, level: usize, x: Wire) -> Wire {
 }
 
 /// The network with side features.
-pub(super) fn segmentation(config: &Config, draft: &mut Draft, maps: Wire) -> Wire {
+fn segmentation(config: &Config, draft: &mut Draft, maps: Wire) -> Wire {
     let (_, sides) = encoder(config, draft, maps, true);
     let mut decoded = sides[sides.len() - 1];
     for level in (1..=config.widths.len()).rev() {
@@ -79,7 +79,7 @@ pub(super) fn segmentation(config: &Config, draft: &mut Draft, maps: Wire) -> Wi
 }
 
 /// The network without.
-pub(super) fn reconstruction(config: &Config, draft: &mut Draft, maps: Wire) -> Wire {
+fn reconstruction(config: &Config, draft: &mut Draft, maps: Wire) -> Wire {
     let (mut x, _) = encoder(config, draft, maps, false);
     for level in (1..=config.widths.len()).rev() {
         draft.scope(&format!("decoder{level}"), |draft| {
@@ -90,4 +90,25 @@ pub(super) fn reconstruction(config: &Config, draft: &mut Draft, maps: Wire) -> 
         });
     }
     x
+}
+
+/// The two networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// With side features.
+    Segmentation,
+    /// Without.
+    Reconstruction,
+}
+
+/// One network over its last maps, `f32[batch, maps, size, size]` -> `f32[batch, 1, size, size]`.
+pub fn network(config: &Config, draft: &mut Draft, network: Network, maps: Wire) -> Wire {
+    draft.scope("ppn", |draft| match network {
+        Network::Segmentation => {
+            draft.scope("segmentation", |draft| segmentation(config, draft, maps))
+        }
+        Network::Reconstruction => {
+            draft.scope("reconstruction", |draft| reconstruction(config, draft, maps))
+        }
+    })
 }
