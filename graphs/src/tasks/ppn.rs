@@ -196,8 +196,8 @@ fn distance(draft: &mut Draft, map: Wire, target: Wire) -> Wire {
     draft.apply(add(), &[smooth, square])
 }
 
-/// One minus the soft intersection over union of all maps, cells cut to 0..1: obstacles are few, and
-/// a distance alone is content to find none.
+/// One minus the soft intersection over union of all maps, cells cut to 0..1: obstacles are few,
+/// and a distance alone is content to find none.
 fn apart(draft: &mut Draft, map: Wire, target: Wire) -> Wire {
     let map = draft.apply(clamp(0.0, 1.0), &[map]);
     let product = draft.apply(multiply(), &[map, target]);
