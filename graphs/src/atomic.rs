@@ -7,10 +7,11 @@ use std::path::Path;
 /// Writes a file so that whoever looks, also after a crash, finds the old one or the new one whole.
 ///
 /// # Errors
-/// What the file system says, such as a full disk; the old file stays then.
+/// A path without a file name; what the file system says, such as a full disk; the old file stays
+/// then.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
     let written = (|| {
         let mut file = File::create(&beside)?;
@@ -45,6 +46,7 @@ mod tests {
         }
         assert!(write(&folder.join("no/such/folder"), b"x").is_err());
         assert!(write(&folder, b"a folder is no file").is_err());
+        assert!(write(Path::new("/"), b"no file name").is_err());
         assert_eq!(fs::read_dir(&folder).expect("the folder is there").count(), 1);
         fs::remove_dir_all(&folder).expect("the folder can go");
     }

@@ -8,19 +8,7 @@ use synfire::prelude::*;
 use synfire::runtime::random::Seed;
 use synfire::tasks::ppn::PpnTask;
 use synfire::tasks::{Prepared, Source, Wish, prepare};
-use synfire::train::{Evaluation, Outcome, Settings, Watch, train};
-
-/// Nobody looks on.
-struct Alone;
-
-impl Watch for Alone {
-    fn notice(&mut self, _: &str) {}
-    fn step(&mut self, _: u64, _: f64) {}
-    fn evaluated(&mut self, _: &Evaluation, _: bool) {}
-    fn is_stopped(&self) -> bool {
-        false
-    }
-}
+use synfire::train::{Outcome, Settings, train};
 
 fn trained(prepared: &Prepared, devices: &Devices, steps: u64, name: &str) -> Outcome {
     let own = format!("synfire-task-{name}-{}", std::process::id());
@@ -37,7 +25,7 @@ fn trained(prepared: &Prepared, devices: &Devices, steps: u64, name: &str) -> Ou
         resume: false,
         limits: Limits::default(),
     };
-    let outcome = train(&prepared.task, &settings, &mut Alone).expect("it trains");
+    let outcome = train(&prepared.task, &settings, &mut ()).expect("it trains");
     std::fs::remove_dir_all(folder).expect("the folder can go");
     outcome
 }

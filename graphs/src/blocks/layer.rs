@@ -7,24 +7,24 @@ use synfire_ops::reduce::reduction::{Keep, mean};
 use synfire_runtime::define::{Draft, Initial, Wire};
 use synfire_runtime::spec::Spec;
 
+use super::initial::{Fan, Nonlinearity, kaiming_normal, xavier_uniform};
+
 /// The first weights of a layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Start {
-    /// Normal with He's deviation, `sqrt(2 / fan in)`: keeps variances through ReLU (He et al.,
-    /// "Delving deep into rectifiers", 2015).
+    /// [`kaiming_normal`] for ReLU.
     He,
-    /// Uniform within `sqrt(6 / (fan in + fan out))` (Glorot and Bengio, "Understanding the
-    /// difficulty of training deep feedforward neural networks", 2010).
+    /// [`xavier_uniform`].
     Xavier,
     /// Normal with this deviation.
     Normal(f64),
 }
 
 impl Start {
-    fn initial(self, fan_in: usize, fan_out: usize) -> Initial {
+    fn initial(self, extents: &[usize]) -> Initial {
         match self {
-            Self::He => Initial::Normal { deviation: (2.0 / fan_in as f64).sqrt() },
-            Self::Xavier => Initial::Uniform { bound: (6.0 / (fan_in + fan_out) as f64).sqrt() },
+            Self::He => kaiming_normal(extents, Fan::In, Nonlinearity::Relu),
+            Self::Xavier => xavier_uniform(extents, 1.0),
             Self::Normal(deviation) => Initial::Normal { deviation },
         }
     }
@@ -39,7 +39,7 @@ fn features(draft: &Draft, x: Wire) -> usize {
 pub fn dense(draft: &mut Draft, name: &str, x: Wire, to: usize, start: Start) -> Wire {
     let from = features(draft, x);
     draft.scope(name, |draft| {
-        let weight = draft.parameter("weight", Spec::f32([to, from]), start.initial(from, to));
+        let weight = draft.parameter("weight", Spec::f32([to, from]), start.initial(&[to, from]));
         let bias = draft.parameter("bias", Spec::f32([to]), Initial::Zeros);
         draft.apply(linear().bias(), &[x, weight, bias])
     })
@@ -62,9 +62,9 @@ pub struct Window {
 pub fn convolve(draft: &mut Draft, name: &str, x: Wire, window: Window, start: Start) -> Wire {
     let Window { channels, side, stride, has_bias } = window;
     let from = features(draft, x);
-    let initial = start.initial(from * side * side, channels * side * side);
+    let extents = [channels, from, side, side];
     draft.scope(name, |draft| {
-        let weight = draft.parameter("weight", Spec::f32([channels, from, side, side]), initial);
+        let weight = draft.parameter("weight", Spec::f32(extents), start.initial(&extents));
         let operator = conv2d().stride(stride).padding(side / 2);
         if !has_bias {
             return draft.apply(operator, &[x, weight]);

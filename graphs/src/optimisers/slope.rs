@@ -35,7 +35,7 @@ pub(super) fn slopes(
         return Err(TrainingError::new(narrow.path.clone(), narrow.spec.element, wanted));
     }
     // A draft with faults has no gradients; its check tells them.
-    if slopes.is_empty() && draft.spec(loss).is_some() && draft.is_faultless() {
+    if slopes.is_empty() && draft.spec(loss).is_some() && draft.faults().is_empty() {
         let wanted = "a loss that depends on one that is not frozen";
         return Err(TrainingError::new("loss", "no parameter to train", wanted));
     }

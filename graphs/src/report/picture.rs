@@ -14,14 +14,15 @@ pub use colour::{Colour, ColourMap, NAN_COLOUR};
 pub use map::{Drawn, Map, Orientation, Range, draw_map, scale_bar};
 
 use std::{
-    fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use thiserror::Error;
 
 use colour::{BACKGROUND, TEXT};
+
+use crate::atomic;
 
 /// The greatest width or height of a picture, in pixels.
 pub const SIDE_MAX: usize = 16_384;
@@ -195,28 +196,8 @@ pub struct PictureError {
 /// The path does not end in a file name, its folder does not exist, or the device refuses.
 pub fn write_png(path: &Path, picture: &Picture) -> Result<(), PictureError> {
     let fail = |action| move |source| PictureError { path: path.to_path_buf(), action, source };
-    let Some(name) = path.file_name() else {
-        return Err(fail("use it as a file name")(io::ErrorKind::InvalidInput.into()));
-    };
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}.partial", std::process::id()));
-    let partial = path.with_file_name(hidden);
     let bytes = encode(picture).map_err(fail("encode it"))?;
-    let written = write_whole(&partial, &bytes)
-        .map_err(fail("write it"))
-        .and_then(|()| fs::rename(&partial, path).map_err(fail("give it its name")));
-    if written.is_err() {
-        // The first failure is the one to report; a leftover is harmless.
-        let _ = fs::remove_file(&partial);
-    }
-    written
-}
-
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    atomic::write(path, &bytes).map_err(fail("write it"))
 }
 
 fn encode(picture: &Picture) -> io::Result<Vec<u8>> {

@@ -64,6 +64,16 @@ pub trait Watch {
     fn is_stopped(&self) -> bool;
 }
 
+/// Nobody looks on.
+impl Watch for () {
+    fn notice(&mut self, _: &str) {}
+    fn step(&mut self, _: u64, _: f64) {}
+    fn evaluated(&mut self, _: &Evaluation, _: bool) {}
+    fn is_stopped(&self) -> bool {
+        false
+    }
+}
+
 /// Why a training ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

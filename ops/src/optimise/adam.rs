@@ -52,6 +52,9 @@ use crate::host::update::{is_closed, update};
 use crate::require;
 use crate::sample::{Sample, Tensor, noise, reference, wide};
 
+#[cfg(feature = "cube")]
+mod cube; // on accelerators
+
 /// A step with the parts of the old in both moments and what is added to the root of the second.
 #[must_use]
 pub fn adam(betas: [f64; 2], epsilon: f64) -> Adam {
@@ -132,8 +135,12 @@ impl Operator for Adam {
         specs: &Specs<'_>,
     ) -> Result<Box<dyn Kernel>, KernelError> {
         let element = specs.inputs[0].element;
-        // No kernel for accelerators: one weight of the samples was 8e-6 off there, cause unknown.
-        on_device!(target, specs, host: OnHost { operator: self.clone(), element })
+        on_device!(
+            target,
+            specs,
+            host: OnHost { operator: self.clone(), element },
+            cube: cube::OnCube::new(self, element)?
+        )
     }
 }
 

@@ -42,14 +42,6 @@ impl Cell {
 }
 
 impl Lane {
-    /// Leaves its part of a snapshot, if one is asked for and it rests at that iteration.
-    #[inline]
-    pub(crate) fn leave_state(&self) {
-        if self.owes_state() {
-            self.hand_out_state();
-        }
-    }
-
     /// Whether a snapshot waits for it now.
     #[inline]
     pub(crate) fn owes_state(&self) -> bool {
@@ -57,8 +49,9 @@ impl Lane {
         owed.is_some_and(|at| self.volleys.iter().all(|volley| volley.iteration == at))
     }
 
+    /// Leaves its part of a snapshot, which it owes.
     #[cold]
-    fn hand_out_state(&self) {
+    pub(crate) fn leave_state(&self) {
         let iterations = self.volleys.first().map_or(0, |volley| volley.iteration - self.before);
         let read = |cell: &Cell| Ok((cell.name.clone(), cell.read(iterations)?));
         self.shared.rest.leave(self.index, self.cells.iter().map(read).collect());

@@ -9,10 +9,4 @@ impl Draft {
         let node = (wire.draft == self.id).then(|| &self.nodes[wire.node as usize])?;
         node.device.as_deref()
     }
-
-    /// Whether no fault has been noted so far.
-    #[must_use]
-    pub fn is_faultless(&self) -> bool {
-        self.faults.is_empty()
-    }
 }
