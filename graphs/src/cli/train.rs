@@ -19,7 +19,7 @@ use crate::tasks::{Prepared, Source, Wish, prepare};
 use crate::train::{Ending, Evaluation, Settings, Watch, evaluate, train};
 use crate::{machine, weights};
 
-/// Steps between two looks at the loss that the bar shows.
+/// The part of the new in the loss that the bar shows.
 const SMOOTHING: f64 = 0.05;
 
 #[derive(Debug, Args)]
@@ -160,6 +160,9 @@ pub(super) fn evaluation(arguments: &EvaluateArguments) -> Result<ExitCode> {
     if let Some(path) = &arguments.ship {
         let mut own = values.clone();
         own.retain(|path, _| path.starts_with("ppn/"));
+        if own.is_empty() {
+            miette::bail!("--ship found the task `{}`; wanted `ppn`", task.name);
+        }
         weights::save(path, &weights::halved(&own), &ppn::weight_name).into_diagnostic()?;
     }
     say(&format!("{}: {data}", task.name));

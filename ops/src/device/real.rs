@@ -87,8 +87,9 @@ fn two_to(n: f32) -> f32 {
     f32::reinterpret(u32::cast_from(n + 127.0) << 23)
 }
 
-/// `e^x - 1`. Near 0 by its series to `x^8`: what is left out is below `x^8 / 9!` of it. Kahan's way
-/// over the logarithm would need one that is exact near 1, where Vulkan allows an error of 2^-21.
+/// `e^x - 1`. Near 0 by its series to `x^8`: what is left out is below `x^8 / 9!` of it. Kahan's
+/// way over the logarithm would need one that is exact near 1, where Vulkan allows an error of
+/// 2^-21.
 #[cube]
 pub(crate) fn expm1(x: f32) -> f32 {
     let tail = 1.0 + x / 6.0 * (1.0 + x / 7.0 * (1.0 + x / 8.0));
